@@ -1,0 +1,2 @@
+//! The `git-core` program.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Storage of repositories: traits, file system and memory, lookup, walks, quarantine, discovery.

@@ -1,0 +1,2 @@
+//! Drivers that carry the protocol over pipes, git:// and HTTP, client and server.
+#![forbid(unsafe_code)]

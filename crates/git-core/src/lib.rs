@@ -1,0 +1,2 @@
+//! A Git engine: repositories, remotes and an embeddable server.
+#![forbid(unsafe_code)]
