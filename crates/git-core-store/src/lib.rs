@@ -1,1 +1,18 @@
 //! Storage of repositories: traits, file system and memory, lookup, walks, quarantine, discovery.
+//!
+//! [`Storage`], [`Snapshot`] and [`Quarantine`] are the seam; [`fs`] keeps a repository as git does, [`memory`]
+//! keeps it in memory, and [`conformance`] is the suite that every implementation passes. [`walk`] answers
+//! questions about history on any of them. The wire is unknown here.
+#![deny(unsafe_code)]
+
+mod error;
+pub mod fs;
+pub mod memory;
+mod storage;
+pub mod walk;
+
+pub use error::{CommitError, ReceiveError};
+pub use storage::{
+    Committed, Location, ObjectObserver, PackOptions, PackReceived, Quarantine, Reference, Snapshot, Storage,
+    StoredPack, Thin,
+};

@@ -1,0 +1,1 @@
+//! Walks over history: commits, everything they reach, what to send, what is missing.
