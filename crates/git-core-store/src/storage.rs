@@ -172,8 +172,12 @@ pub trait Quarantine: Send {
     fn finish_pack(&mut self, observer: Option<&dyn ObjectObserver>, cx: &Context)
     -> Result<PackReceived, ReceiveError>;
 
-    /// What the repository will hold: its objects and the received ones.
-    fn objects(&self) -> Arc<dyn Objects>;
+    /// What the repository will hold: its packs and those received, its other objects and those received;
+    /// the refs are still those of the snapshot that this was opened with.
+    ///
+    /// # Errors
+    /// [`ReadError`] when what was received cannot be read back.
+    fn snapshot(&self) -> Result<Arc<dyn Snapshot>, ReadError>;
 
     /// The directory the objects wait in, where there is one: what `GIT_QUARANTINE_PATH` tells hooks.
     fn path(&self) -> Option<&Path>;
