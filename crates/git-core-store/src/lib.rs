@@ -7,6 +7,7 @@
 
 mod error;
 pub mod fs;
+pub mod lock;
 pub mod memory;
 mod storage;
 pub mod walk;

@@ -1,1 +1,3 @@
-//! A repository on a file system, laid out as git lays it out.
+//! A repository on a file system, laid out as git does (`gitrepository-layout(5)`).
+
+pub mod sys;
