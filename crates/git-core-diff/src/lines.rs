@@ -1,0 +1,46 @@
+//! Matching the lines of two texts as `git diff` does: Myers' algorithm with Git's short cuts, then sliding
+//! each group of changed lines to where Git's indent heuristic wants it. The algorithms are a library's.
+
+use gix_imara_diff::{Algorithm, Diff, Hunk, IndentHeuristic, IndentLevel, InternedInput};
+
+/// Two texts cut into lines, and what differs.
+pub(crate) struct Matched<'a> {
+    /// The lines of the old text, each with its line break if it has one.
+    pub(crate) old: Vec<&'a [u8]>,
+    /// The lines of the new text.
+    pub(crate) new: Vec<&'a [u8]>,
+    /// Ranges of lines that were replaced by one another, in order, never touching.
+    pub(crate) hunks: Vec<Hunk>,
+}
+
+impl<'a> Matched<'a> {
+    /// Finds what differs. Texts of more than 2^31 lines are beyond what lines can be numbered with, and
+    /// answer nothing.
+    pub(crate) fn new(old: &'a [u8], new: &'a [u8]) -> Option<Self> {
+        let old: Vec<_> = lines(old).collect();
+        let new: Vec<_> = lines(new).collect();
+        if old.len().max(new.len()) >= i32::MAX as usize / 2 {
+            return None;
+        }
+        let mut input = InternedInput::default();
+        input.reserve(old.len() as u32, new.len() as u32);
+        input.update_before(old.iter().copied());
+        input.update_after(new.iter().copied());
+        let mut diff = Diff::compute(Algorithm::Myers, &input);
+        diff.postprocess_with_heuristic(
+            &input,
+            IndentHeuristic::new(|token| {
+                // A form feed is blank to the library and a character like any other to Git.
+                let line = input.interner[token].iter().map(|byte| if *byte == 0x0c { b'x' } else { *byte });
+                IndentLevel::for_ascii_line(line, 8)
+            }),
+        );
+        let hunks = diff.hunks().collect();
+        Some(Matched { old, new, hunks })
+    }
+}
+
+/// Cuts a text behind each line feed.
+pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split_inclusive(|byte| *byte == b'\n')
+}
