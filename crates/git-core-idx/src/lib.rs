@@ -1,2 +1,36 @@
-//! Where an object is: pack indexes and their companions, as pure functions on bytes.
+//! Where an object is: pack indexes and reverse indexes, as pure functions on bytes.
+//!
+//! Nothing here opens a file: whoever has the bytes of an `.idx` or `.rev` file (mapped, read or received)
+//! hands them in. What stands at an offset of a pack is left to `git-core-pack`.
+//!
+//! The formats are those of `gitformat-pack(5)`.
 #![forbid(unsafe_code)]
+
+mod bytes;
+mod error;
+mod file;
+mod order;
+mod rev;
+mod write;
+
+pub use bytes::SharedBytes;
+pub use error::IdxError;
+pub use file::{IdxFile, Version};
+pub use git_core_hash::Digest;
+pub use order::ReverseIndex;
+pub use rev::RevFile;
+pub use write::{IdxEntry, pack_order, write_idx, write_rev};
+
+/// A row of a pack index: the rank of an object among the sorted ids of its pack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IdxPosition(pub u32);
+
+/// Where an entry begins in its pack, in bytes from the start of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PackOffset(pub u64);
+
+impl std::fmt::Display for PackOffset {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
