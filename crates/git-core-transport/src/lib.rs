@@ -1,2 +1,4 @@
 //! Drivers that carry the protocol over pipes, git:// and HTTP, client and server.
 #![forbid(unsafe_code)]
+
+pub mod server;
