@@ -108,12 +108,23 @@ impl FunctionSearch {
             self.found = Some(self.from + at);
         }
         self.from = end;
-        self.found.map(|at| {
-            let line = &lines[at][..lines[at].len().min(FUNCTION_BYTES)];
-            let blank = line.iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
-            &line[..line.len() - blank.count()]
-        })
+        self.found.map(|at| shown_part(lines[at]))
     }
+}
+
+/// What a header shows of a line: not more than it has room for, no blanks at the end, and nothing from the
+/// first bytes on that are not UTF-8 (a character that did not fit among them).
+fn shown_part(line: &[u8]) -> &[u8] {
+    let line = &line[..line.len().min(FUNCTION_BYTES)];
+    let blank = line.iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
+    let line = &line[..line.len() - blank.count()];
+    let valid = std::str::from_utf8(line).map_or_else(|error| error.valid_up_to(), str::len);
+    // Git takes the two noncharacters at the end of the first plane for invalid, too.
+    let valid = line[..valid]
+        .windows(3)
+        .position(|three| matches!(three, b"\xef\xbf\xbe" | b"\xef\xbf\xbf"))
+        .unwrap_or(valid);
+    &line[..valid]
 }
 
 /// Git's rule for files that no attribute names a language for.
