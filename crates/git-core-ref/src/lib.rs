@@ -4,9 +4,13 @@
 #![forbid(unsafe_code)]
 
 mod name;
+mod packed;
+pub mod reflog;
 mod target;
 mod transaction;
 
 pub use name::{InvalidRefName, RefName, RefNameProblem, check_format, check_pattern};
+pub use packed::{PackedIter, PackedRef, PackedRefs, PackedRefsError, PackedRefsWriter, Peeled};
+pub use reflog::{InvalidReflogLine, ReflogLine};
 pub use target::{InvalidTarget, Target};
-pub use transaction::{Change, Deref, Expected, InvalidTransaction, LogMessage, RefEdit, RefTransaction};
+pub use transaction::{Atomicity, Change, Deref, Expected, InvalidTransaction, LogMessage, RefEdit, RefTransaction};

@@ -8,10 +8,21 @@ use bstr::{BString, ByteSlice as _};
 use git_core_object::{ErrorKind, ObjectId};
 use std::collections::BTreeMap;
 
-/// Edits that take effect together, in the order they were added.
+/// Edits that are carried out in one go, in the order they were added.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RefTransaction {
     edits: Vec<RefEdit>,
+    atomicity: Atomicity,
+}
+
+/// What happens to the other edits of a transaction when one of them cannot be carried out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Atomicity {
+    /// None of them takes effect.
+    #[default]
+    Whole,
+    /// They take effect all the same: each edit stands for itself.
+    Each,
 }
 
 /// One edit: which ref, what it must be before, what becomes of it.
@@ -118,6 +129,17 @@ impl RefTransaction {
     /// A transaction without edits.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same edits, each standing for itself: see [`Atomicity::Each`].
+    #[must_use]
+    pub fn each(self) -> Self {
+        RefTransaction { atomicity: Atomicity::Each, ..self }
+    }
+
+    /// What happens to the other edits when one cannot be carried out.
+    pub const fn atomicity(&self) -> Atomicity {
+        self.atomicity
     }
 
     /// Adds an edit.
@@ -241,7 +263,7 @@ impl Extend<RefEdit> for RefTransaction {
 
 impl FromIterator<RefEdit> for RefTransaction {
     fn from_iter<T: IntoIterator<Item = RefEdit>>(edits: T) -> Self {
-        RefTransaction { edits: edits.into_iter().collect() }
+        RefTransaction { edits: edits.into_iter().collect(), ..RefTransaction::default() }
     }
 }
 
