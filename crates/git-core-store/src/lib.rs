@@ -10,6 +10,7 @@ pub mod fs;
 pub mod lock;
 pub mod memory;
 mod storage;
+pub mod revision;
 pub mod walk;
 
 pub use error::{CommitError, ReceiveError};

@@ -7,7 +7,7 @@
 use crate::{CommitError, ReceiveError};
 use git_core_object::{BoxError, Context, IdPrefix, Kind, Objects, ObjectFormat, ObjectId, ReadError};
 use git_core_pack::Pack;
-use git_core_ref::{RefName, RefTransaction, ReflogEntry, Target};
+use git_core_ref::{RefName, RefTransaction, ReflogLine, Target};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -80,7 +80,7 @@ pub trait Snapshot: Objects {
     fn for_each_reflog_entry(
         &self,
         name: &RefName,
-        visit: &mut dyn FnMut(ReflogEntry) -> ControlFlow<()>,
+        visit: &mut dyn FnMut(ReflogLine<'_>) -> ControlFlow<()>,
     ) -> Result<(), ReadError>;
 
     /// The packs, for whoever copies entries from them. Their order is the order of search.

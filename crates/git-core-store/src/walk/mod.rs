@@ -1,1 +1,55 @@
-//! Walks over history: commits, everything they reach, what to send, what is missing.
+//! Walks over history: commits in order, everything they reach, what a peer lacks, what is missing.
+//!
+//! [`CommitWalk`] goes through commits as `git rev-list` does. [`reachable`] gives the set of all objects that
+//! some tips reach and others do not, on several threads; [`list_objects`] gives the same in git's order, with
+//! paths. [`Haves`] is the client's part of a negotiation and [`Ready`] the server's. [`is_ancestor`] answers
+//! whether an update is a fast-forward. All of them run on any [`Snapshot`](crate::Snapshot).
+
+mod commits;
+mod connectivity;
+mod graph;
+mod listing;
+mod marks;
+mod negotiate;
+mod numbers;
+mod reachable;
+mod trees;
+
+pub use commits::{CommitWalk, MissingExcludes, Query, WalkedCommit};
+pub use connectivity::check_connected;
+pub use graph::is_ancestor;
+pub use listing::{Listed, list_objects};
+pub use negotiate::{Haves, Ready};
+pub use numbers::Numbers;
+pub use reachable::{ObjectSet, reachable};
+
+use git_core_object::{Kind, ObjectFormat, ObjectId, Objects, ReadError, TagRef};
+
+/// Follows annotated tags from `id` until something else is reached; appends each tag passed to `tags`.
+///
+/// # Errors
+/// [`ReadError::Missing`] when an object on the way is not there.
+pub fn peel(
+    objects: &dyn Objects,
+    id: ObjectId,
+    buf: &mut Vec<u8>,
+    tags: &mut Vec<ObjectId>,
+) -> Result<(ObjectId, Kind), ReadError> {
+    let mut at = id;
+    loop {
+        let header = objects.header(&at)?.ok_or(ReadError::Missing { id: at })?;
+        if header.kind != Kind::Tag {
+            return Ok((at, header.kind));
+        }
+        objects.require(&at, buf)?;
+        tags.push(at);
+        at = tag_target(objects.format(), at, buf)?;
+    }
+}
+
+/// The object that a tag points to. A chain of tags cannot loop: each id is a hash of the next.
+fn tag_target(format: ObjectFormat, id: ObjectId, content: &[u8]) -> Result<ObjectId, ReadError> {
+    TagRef::parse(format, content)
+        .map(|tag| tag.target())
+        .map_err(|e| ReadError::corrupt(format_args!("tag {id}"), e))
+}

@@ -1,0 +1,277 @@
+//! The set of everything that some objects reach and others do not, in no order, on several threads.
+
+use super::commits::{CommitWalk, MissingExcludes, Query};
+use super::marks::Marks;
+use super::numbers::Numbers;
+use super::peel;
+use super::trees::{Trees, Visit};
+use crate::Snapshot;
+use git_core_idx::{IdxPosition, PackOffset};
+use git_core_object::{Context, Kind, ObjectId, Phase, ReadError, Task};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// How many root trees a thread takes at a time. Neighbours in history share most of their trees.
+const CHUNK: usize = 64;
+
+/// Objects of one snapshot.
+pub struct ObjectSet {
+    numbers: Numbers,
+    words: Vec<u64>,
+    len: u64,
+}
+
+impl ObjectSet {
+    /// How many objects are in it.
+    pub const fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether none is.
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Whether an object is in it.
+    pub fn contains(&self, id: &ObjectId) -> bool {
+        self.numbers.lookup(id).is_some_and(|number| self.has(number))
+    }
+
+    /// Adds an object; says whether it was new.
+    pub fn insert(&mut self, id: &ObjectId) -> bool {
+        let number = self.numbers.number(id);
+        let (word, bit) = (number as usize / 64, 1u64 << (number % 64));
+        if self.words.len() <= word {
+            self.words.resize(word + 1, 0);
+        }
+        let new = self.words[word] & bit == 0;
+        self.words[word] |= bit;
+        self.len += u64::from(new);
+        new
+    }
+
+    /// Takes out every object that `keep` does not want.
+    pub fn retain(&mut self, mut keep: impl FnMut(&Numbers, u32) -> bool) {
+        for word in 0..self.words.len() {
+            let mut left = self.words[word];
+            while left != 0 {
+                let bit = left.trailing_zeros();
+                left &= left - 1;
+                if !keep(&self.numbers, word as u32 * 64 + bit) {
+                    self.words[word] &= !(1 << bit);
+                    self.len -= 1;
+                }
+            }
+        }
+    }
+
+    /// The numbers that stand for the objects.
+    pub const fn numbers(&self) -> &Numbers {
+        &self.numbers
+    }
+
+    /// Whether the object with this number is in it.
+    pub fn has(&self, number: u32) -> bool {
+        self.words.get(number as usize / 64).is_some_and(|word| word >> (number % 64) & 1 != 0)
+    }
+
+    /// The objects of one pack of [`numbers`](Self::numbers), by their place in the pack.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the pack's index is damaged.
+    pub fn in_pack(&self, pack: usize) -> Result<Vec<(PackOffset, IdxPosition)>, ReadError> {
+        let range = self.numbers.range(pack);
+        let stored = &self.numbers.packs()[pack];
+        let mut out = Vec::new();
+        for number in range.clone().filter(|number| self.has(*number)) {
+            let position = IdxPosition(number - range.start);
+            let offset = stored.pack.idx().offset_at(position);
+            out.push((offset.map_err(|e| ReadError::corrupt(&stored.name, e))?, position));
+        }
+        out.sort_unstable();
+        Ok(out)
+    }
+
+    /// The objects that are in no pack, in the order they were met.
+    pub fn unpacked(&self) -> impl Iterator<Item = ObjectId> + '_ {
+        let first = self.numbers.packed();
+        (first..(self.words.len() as u32).saturating_mul(64).max(first))
+            .filter(|number| self.has(*number))
+            .map(|number| self.numbers.id(number))
+    }
+
+    /// All ids, in no useful order.
+    pub fn ids(&self) -> impl Iterator<Item = ObjectId> + '_ {
+        self.words.iter().enumerate().flat_map(move |(at, word)| {
+            (0..64).filter(move |bit| word >> bit & 1 != 0).map(move |bit| self.numbers.id(at as u32 * 64 + bit))
+        })
+    }
+}
+
+/// Everything that `query.include` reaches and `query.exclude` does not, the named objects too; they may be of
+/// any kind.
+///
+/// As with git, what an excluded commit reaches is known to be excluded only at the edge: objects that come
+/// back in a later commit after an edge had dropped them are in the set.
+///
+/// # Errors
+/// [`ReadError`] when something on the way is missing or damaged, or the walk was cancelled. Every blob that
+/// is in no pack is looked for too; a pack's index is believed.
+pub fn reachable(snapshot: &dyn Snapshot, query: &Query, cx: &Context) -> Result<ObjectSet, ReadError> {
+    let numbers = Numbers::new(snapshot);
+    let marks = Marks::new(numbers.packed());
+    let progress = Mutex::new(cx.task(Phase::Counting, None));
+
+    let excluded = Tips::sort(snapshot, &query.exclude, query.ignore_missing)?;
+    let included = Tips::sort(snapshot, &query.include, MissingExcludes::Refuse)?;
+    let commits = Query {
+        include: included.commits.clone(),
+        exclude: excluded.commits.clone(),
+        ignore_missing: query.ignore_missing,
+    };
+    let mut walk = CommitWalk::new(snapshot, snapshot.shallow(), &commits, cx)?;
+    let (mut walked, mut roots) = (Vec::new(), Vec::new());
+    while let Some(node) = walk.next_node()? {
+        walked.push(numbers.number(&walk.graph().id(node)));
+        roots.push(walk.graph().tree(node).expect("what is walked has been read"));
+    }
+    let mut hidden_roots = excluded.trees;
+    let mut buf = Vec::new();
+    for edge in walk.edges() {
+        snapshot.require(&edge, &mut buf)?;
+        let links = git_core_object::commit::links(edge.format(), &buf)
+            .map_err(|e| ReadError::corrupt(format_args!("commit {edge}"), e))?;
+        hidden_roots.push(links.tree);
+    }
+    drop(walk);
+
+    let all = Walk { snapshot, numbers: &numbers, marks: &marks, progress: &progress, cx };
+    for id in excluded.tags.iter().chain(&excluded.blobs) {
+        marks.insert(numbers.number(id));
+    }
+    all.trees(&hidden_roots, Side::Hidden)?;
+    let hidden = marks.words();
+
+    for number in walked {
+        marks.insert(number);
+    }
+    for id in included.tags.iter().chain(&included.blobs) {
+        marks.insert(numbers.number(id));
+    }
+    roots.extend(included.trees);
+    all.trees(&roots, Side::Wanted)?;
+
+    let mut words = marks.words();
+    words.iter_mut().zip(&hidden).for_each(|(word, hidden)| *word &= !hidden);
+    let len = words.iter().map(|word| u64::from(word.count_ones())).sum();
+    let mut progress = progress.into_inner().unwrap_or_else(PoisonError::into_inner);
+    progress.set(len, 0);
+    progress.report(0);
+    drop(progress);
+    Ok(ObjectSet { numbers, words, len })
+}
+
+/// The objects a query names, by kind.
+#[derive(Default)]
+pub(super) struct Tips {
+    pub(super) commits: Vec<ObjectId>,
+    pub(super) trees: Vec<ObjectId>,
+    pub(super) blobs: Vec<ObjectId>,
+    pub(super) tags: Vec<ObjectId>,
+}
+
+impl Tips {
+    pub(super) fn sort(
+        snapshot: &dyn Snapshot,
+        ids: &[ObjectId],
+        missing: MissingExcludes,
+    ) -> Result<Self, ReadError> {
+        let (mut tips, mut buf) = (Tips::default(), Vec::new());
+        for id in ids {
+            let (id, kind) = match peel(snapshot, *id, &mut buf, &mut tips.tags) {
+                Ok(found) => found,
+                Err(ReadError::Missing { .. }) if missing == MissingExcludes::Ignore => continue,
+                Err(error) => return Err(error),
+            };
+            match kind {
+                Kind::Commit => tips.commits.push(id),
+                Kind::Tree => tips.trees.push(id),
+                _ => tips.blobs.push(id),
+            }
+        }
+        Ok(tips)
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    /// What is missing does not matter: then less is hidden.
+    Hidden,
+    Wanted,
+}
+
+struct Walk<'a> {
+    snapshot: &'a dyn Snapshot,
+    numbers: &'a Numbers,
+    marks: &'a Marks,
+    progress: &'a Mutex<Task>,
+    cx: &'a Context,
+}
+
+impl Walk<'_> {
+    /// Marks everything below these trees.
+    fn trees(&self, roots: &[ObjectId], side: Side) -> Result<(), ReadError> {
+        let chunks: Vec<_> = roots.chunks(CHUNK).collect();
+        let threads = self.cx.limits().thread_count().min(chunks.len());
+        let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let work = || {
+            let mut trees = Trees::new(self.snapshot, self.numbers, self.marks);
+            while !failed.load(Ordering::Relaxed)
+                && let Some(chunk) = chunks.get(next.fetch_add(1, Ordering::Relaxed))
+            {
+                self.chunk(&mut trees, chunk, side).inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
+            }
+            Ok(())
+        };
+        if threads <= 1 {
+            return work();
+        }
+        std::thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+            let ours = work();
+            others.into_iter().fold(ours, |result, thread| {
+                result.and(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            })
+        })
+    }
+
+    fn chunk(&self, trees: &mut Trees<'_>, roots: &[ObjectId], side: Side) -> Result<(), ReadError> {
+        let mut count = Count { met: 0, cx: self.cx };
+        for root in roots {
+            match trees.walk(root, b"", &mut count) {
+                Err(ReadError::Missing { .. }) if side == Side::Hidden => {}
+                result => result?,
+            }
+        }
+        self.cx.check()?;
+        if side == Side::Wanted {
+            self.progress.lock().unwrap_or_else(PoisonError::into_inner).add(count.met + roots.len() as u64);
+        }
+        Ok(())
+    }
+}
+
+struct Count<'a> {
+    met: u64,
+    cx: &'a Context,
+}
+
+impl Visit for Count<'_> {
+    fn object(&mut self, _: &ObjectId, _: u32, _: Kind, _: &[u8]) -> Result<(), ReadError> {
+        self.met += 1;
+        if self.met.is_multiple_of(1024) {
+            self.cx.check()?;
+        }
+        Ok(())
+    }
+}

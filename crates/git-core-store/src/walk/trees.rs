@@ -1,0 +1,220 @@
+//! Going through trees so that each object is met once, and the unchanged part of a tree not at all.
+//!
+//! Of two versions of a directory most entries are equal, and those of the earlier one have been met. So each
+//! worker keeps the last version of every path, and looks only at the stretch between the common beginning and
+//! the common end of the two.
+
+use super::marks::Marks;
+use super::numbers::Numbers;
+use git_core_object::{EntryKind, Kind, ObjectFormat, ObjectId, Objects, ReadError, TreeEntryRef, TreeRef};
+use hashbrown::HashMap;
+
+/// How deep directories may lie in one another. Git refuses deeper trees too (`core.maxTreeDepth`).
+const MAX_DEPTH: usize = 4096;
+
+/// Bytes of old versions that a worker keeps.
+const KEPT_BYTES: usize = 12 << 20;
+
+/// What is told of each tree and blob that is met for the first time.
+pub(super) trait Visit {
+    fn object(&mut self, id: &ObjectId, number: u32, kind: Kind, path: &[u8]) -> Result<(), ReadError>;
+}
+
+/// Walks trees on behalf of one thread.
+pub(super) struct Trees<'a> {
+    objects: &'a dyn Objects,
+    format: ObjectFormat,
+    numbers: &'a Numbers,
+    marks: &'a Marks,
+    /// By a hash of the path. Two paths of one hash do no harm: all entries of either have been met.
+    last: HashMap<u64, Version>,
+    kept: usize,
+    spare: Vec<Version>,
+    path: Vec<u8>,
+}
+
+/// The content of a tree, and where its entries begin.
+#[derive(Default)]
+struct Version {
+    content: Vec<u8>,
+    starts: Vec<u32>,
+}
+
+/// A tree that is being gone through.
+struct Frame {
+    id: ObjectId,
+    key: u64,
+    path_len: usize,
+    now: Version,
+    /// The next entry to look at.
+    next: usize,
+    /// Entries from here on have been met.
+    end: usize,
+}
+
+impl<'a> Trees<'a> {
+    pub(super) fn new(objects: &'a dyn Objects, numbers: &'a Numbers, marks: &'a Marks) -> Self {
+        Trees {
+            objects,
+            format: objects.format(),
+            numbers,
+            marks,
+            last: HashMap::new(),
+            kept: 0,
+            spare: Vec::new(),
+            path: Vec::new(),
+        }
+    }
+
+    /// Goes through a tree and everything in it that has not been marked, depth first and in order. `path` is
+    /// where the tree itself lies.
+    pub(super) fn walk(
+        &mut self,
+        root: &ObjectId,
+        path: &[u8],
+        visit: &mut dyn Visit,
+    ) -> Result<(), ReadError> {
+        let number = self.numbers.number(root);
+        if !self.marks.insert(number) {
+            return Ok(());
+        }
+        visit.object(root, number, Kind::Tree, path)?;
+        self.path.clear();
+        self.path.extend_from_slice(path);
+        let mut stack = vec![self.open(root, path_key(path))?];
+        while let Some(frame) = stack.last_mut() {
+            if frame.next == frame.end {
+                let frame = stack.pop().expect("the loop has just looked at it");
+                self.path.truncate(frame.path_len);
+                self.keep(frame.key, frame.now);
+                continue;
+            }
+            let start = frame.now.starts[frame.next] as usize;
+            frame.next += 1;
+            let (entry, _) = entry_at(self.format, &frame.id, &frame.now.content, start)?;
+            let kind = match entry.mode.kind() {
+                EntryKind::Commit => continue,
+                EntryKind::Tree => Kind::Tree,
+                _ => Kind::Blob,
+            };
+            let id = entry.id;
+            let number = self.numbers.number(&id);
+            if !self.marks.insert(number) {
+                continue;
+            }
+            let parent_len = self.path.len();
+            if parent_len > 0 {
+                self.path.push(b'/');
+            }
+            self.path.extend_from_slice(entry.name);
+            if number >= self.numbers.packed() && kind == Kind::Blob && !self.objects.contains(&id)? {
+                return Err(ReadError::Missing { id });
+            }
+            visit.object(&id, number, kind, &self.path)?;
+            if kind == Kind::Tree {
+                if stack.len() >= MAX_DEPTH {
+                    return Err(ReadError::corrupt(format_args!("tree {id}"), "trees lie too deep in one another"));
+                }
+                let mut child = self.open(&id, path_key(&self.path))?;
+                child.path_len = parent_len;
+                stack.push(child);
+            } else {
+                self.path.truncate(parent_len);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a tree and finds the stretch of it that the last version of the same path does not have.
+    fn open(&mut self, id: &ObjectId, key: u64) -> Result<Frame, ReadError> {
+        let mut now = self.spare.pop().unwrap_or_default();
+        let actual = self.objects.require(id, &mut now.content)?;
+        if actual != Kind::Tree {
+            return Err(ReadError::WrongKind { id: *id, expected: Kind::Tree, actual });
+        }
+        now.starts.clear();
+        let old = self.last.remove(&key).unwrap_or_default();
+        self.kept -= old.bytes().min(self.kept);
+        let same = common_prefix(&old.content, &now.content);
+        // An entry is the same if all of it lies in the common beginning.
+        let met = old.starts.partition_point(|start| *start as usize <= same).saturating_sub(1);
+        let met = if same == old.content.len() { old.starts.len() } else { met };
+        now.starts.extend_from_slice(&old.starts[..met]);
+        let mut at = old.starts.get(met).map_or(old.content.len(), |start| *start as usize);
+        let tail = common_suffix(&old.content[at..], &now.content[at..]);
+        let mut end = None;
+        while at < now.content.len() {
+            let left = now.content.len() - at;
+            if left <= tail
+                && let Ok(from) = old.starts.binary_search(&((old.content.len() - left) as u32))
+            {
+                end = Some(now.starts.len());
+                let shift = now.content.len() as i64 - old.content.len() as i64;
+                now.starts.extend(old.starts[from..].iter().map(|s| (i64::from(*s) + shift) as u32));
+                break;
+            }
+            now.starts.push(at as u32);
+            at = entry_at(self.format, id, &now.content, at)?.1;
+        }
+        self.recycle(old);
+        let end = end.unwrap_or(now.starts.len());
+        Ok(Frame { id: *id, key, path_len: 0, now, next: met, end })
+    }
+
+    fn keep(&mut self, key: u64, version: Version) {
+        if self.kept + version.bytes() > KEPT_BYTES {
+            self.last.clear();
+            self.kept = 0;
+        }
+        self.kept += version.bytes();
+        if let Some(old) = self.last.insert(key, version) {
+            self.kept -= old.bytes().min(self.kept);
+            self.recycle(old);
+        }
+    }
+
+    fn recycle(&mut self, version: Version) {
+        if self.spare.len() < 16 && version.bytes() < 1 << 20 {
+            self.spare.push(version);
+        }
+    }
+}
+
+impl Version {
+    fn bytes(&self) -> usize {
+        self.content.capacity() + self.starts.capacity() * size_of::<u32>()
+    }
+}
+
+/// The entry that begins at an offset, and where it ends.
+fn entry_at<'c>(
+    format: ObjectFormat,
+    tree: &ObjectId,
+    content: &'c [u8],
+    at: usize,
+) -> Result<(TreeEntryRef<'c>, usize), ReadError> {
+    let mut entries = TreeRef::new(format, &content[at..]).iter();
+    match entries.next() {
+        Some(Ok(entry)) => Ok((entry, at + entries.offset())),
+        Some(Err(error)) => Err(ReadError::corrupt(format_args!("tree {tree}"), error)),
+        None => Err(ReadError::corrupt(format_args!("tree {tree}"), "an entry is cut off")),
+    }
+}
+
+fn path_key(path: &[u8]) -> u64 {
+    use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(path)
+}
+
+/// How many bytes two slices have in common at their beginning.
+fn common_prefix(a: &[u8], b: &[u8]) -> usize {
+    let whole = a.chunks_exact(64).zip(b.chunks_exact(64)).take_while(|(a, b)| a == b).count() * 64;
+    whole + a[whole..].iter().zip(&b[whole..]).take_while(|(a, b)| a == b).count()
+}
+
+/// How many bytes two slices have in common at their end.
+fn common_suffix(a: &[u8], b: &[u8]) -> usize {
+    let whole = a.rchunks_exact(64).zip(b.rchunks_exact(64)).take_while(|(a, b)| a == b).count() * 64;
+    let (a, b) = (&a[..a.len() - whole], &b[..b.len() - whole]);
+    whole + a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count()
+}
