@@ -11,7 +11,7 @@ pub enum DiffError {
     #[error(transparent)]
     Read(#[from] ReadError),
     /// The content of a tree is not what `git-mktree(1)` would write.
-    #[error("tree {id} is corrupt at byte {offset}: {detail}")]
+    #[error("tree {id} is corrupt at the entry at byte {offset}: {detail}")]
     CorruptTree {
         /// The tree.
         id: ObjectId,

@@ -37,4 +37,4 @@ pub use hunks::{HunkOptions, write_hunks};
 pub use patch::{Abbreviation, PatchOptions, PatchWriter};
 pub use quote::{PathStyle, write_path};
 pub use raw::{write_name, write_name_status, write_raw};
-pub use walk::{Change, Entry, Mode, Recursion, Status, TreeOptions, diff_trees};
+pub use walk::{Change, Entry, Recursion, Status, TreeOptions, diff_trees};

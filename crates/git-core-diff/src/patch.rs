@@ -2,9 +2,9 @@
 
 use crate::hunks::{HunkOptions, write_hunks};
 use crate::quote::{PathStyle, write_prefixed};
-use crate::walk::{Change, Entry, Mode};
+use crate::walk::{Change, Entry};
 use crate::{DiffError, Status};
-use git_core_object::{Context, Kind, ObjectId, Objects, ReadError};
+use git_core_object::{Context, EntryKind, Kind, ObjectId, Objects, ReadError};
 
 /// How many digits of an id the `index` line shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +85,7 @@ impl<'a> PatchWriter<'a> {
         out: &mut Vec<u8>,
     ) -> Result<(), DiffError> {
         context.check()?;
-        let is_tree = |entry: Option<Entry>| entry.is_some_and(|entry| entry.mode == Mode::Directory);
+        let is_tree = |entry: Option<Entry>| entry.is_some_and(|entry| entry.kind == EntryKind::Tree);
         if change.status() == Status::TypeChanged {
             self.write(&Change { new: None, ..*change }, context, out)?;
             self.write(&Change { old: None, ..*change }, context, out)
@@ -103,15 +103,15 @@ impl<'a> PatchWriter<'a> {
         out.push(b' ');
         self.write_name(Side::New, change, out);
         out.push(b'\n');
-        let line = |text: &str, mode: Mode, out: &mut Vec<u8>| {
-            out.extend_from_slice(format!("{text} mode {:06o}\n", mode.bits()).as_bytes());
+        let line = |text: &str, kind: EntryKind, out: &mut Vec<u8>| {
+            out.extend_from_slice(format!("{text} mode {:o}\n", kind.mode()).as_bytes());
         };
         match (change.old, change.new) {
-            (Some(old), None) => line("deleted file", old.mode, out),
-            (None, Some(new)) => line("new file", new.mode, out),
-            (Some(old), Some(new)) if old.mode != new.mode => {
-                line("old", old.mode, out);
-                line("new", new.mode, out);
+            (Some(old), None) => line("deleted file", old.kind, out),
+            (None, Some(new)) => line("new file", new.kind, out),
+            (Some(old), Some(new)) if old.kind != new.kind => {
+                line("old", old.kind, out);
+                line("new", new.kind, out);
             }
             _ => {}
         }
@@ -123,9 +123,9 @@ impl<'a> PatchWriter<'a> {
             out.extend_from_slice(b"..");
             self.write_id(&id(change.new).unwrap_or_else(|| ObjectId::null(format)), out)?;
             if let (Some(old), Some(new)) = (change.old, change.new)
-                && old.mode == new.mode
+                && old.kind == new.kind
             {
-                out.extend_from_slice(format!(" {:06o}", old.mode.bits()).as_bytes());
+                out.extend_from_slice(format!(" {:o}", old.kind.mode()).as_bytes());
             }
             out.push(b'\n');
         }
@@ -211,8 +211,8 @@ fn load(
     content: &mut Vec<u8>,
 ) -> Result<bool, ReadError> {
     content.clear();
-    let Some(Entry { mode, id }) = entry else { return Ok(true) };
-    if mode == Mode::Gitlink {
+    let Some(Entry { kind, id }) = entry else { return Ok(true) };
+    if kind == EntryKind::Commit {
         content.extend_from_slice(b"Subproject commit ");
         id.write_hex(content);
         content.push(b'\n');

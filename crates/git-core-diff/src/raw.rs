@@ -3,13 +3,13 @@
 
 use crate::quote::{PathStyle, write_path};
 use crate::{Change, Entry};
-use git_core_object::ObjectId;
+use git_core_object::{EntryMode, ObjectId};
 
 /// Appends `:100644 100644 <old id> <new id> M<TAB>path<LF>`, ids in full; with
 /// [`PathStyle::NulTerminated`], NUL stands for TAB and LF.
 pub fn write_raw(change: &Change<'_>, style: PathStyle, out: &mut Vec<u8>) {
-    let mode = |entry: &Option<Entry>| entry.map_or(0, |entry| entry.mode.bits());
-    out.extend_from_slice(format!(":{:06o} {:06o} ", mode(&change.old), mode(&change.new)).as_bytes());
+    let mode = |entry: &Option<Entry>| entry.map_or(EntryMode::from_raw(0), |entry| entry.kind.mode());
+    out.extend_from_slice(format!(":{:o} {:o} ", mode(&change.old), mode(&change.new)).as_bytes());
     let Some(format) = change.old.or(change.new).map(|entry| entry.id.format()) else { return };
     for side in [&change.old, &change.new] {
         side.map_or(ObjectId::null(format), |entry| entry.id).write_hex(out);

@@ -4,62 +4,18 @@
 //! memory is bounded by depth and never by the number of changes.
 
 use crate::DiffError;
-use crate::entries::{Entries, TreeEntry, compare};
+use crate::entries::{Entries, NamedEntry};
 use bstr::{BStr, ByteSlice};
-use git_core_object::{Context, Kind, ObjectId, Objects, ReadError};
+use git_core_object::tree::entry_order;
+use git_core_object::{Context, EntryKind, Kind, ObjectId, Objects, ReadError};
 use std::cmp::Ordering;
 use std::ops::ControlFlow;
-
-/// The modes that tree entries have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Mode {
-    /// `100644`: a file.
-    Regular,
-    /// `100755`: an executable file.
-    Executable,
-    /// `120000`: a symbolic link; its blob is where it points.
-    Symlink,
-    /// `040000`: a directory; its object is a tree.
-    Directory,
-    /// `160000`: a submodule; its object is a commit of another repository.
-    Gitlink,
-}
-
-impl Mode {
-    /// Reduces what a tree says to a mode that Git knows, as every reader of old histories must.
-    pub const fn from_bits(bits: u32) -> Self {
-        match bits & 0o170000 {
-            0o100000 if bits & 0o100 != 0 => Mode::Executable,
-            0o100000 => Mode::Regular,
-            0o120000 => Mode::Symlink,
-            0o040000 => Mode::Directory,
-            _ => Mode::Gitlink,
-        }
-    }
-
-    /// The number, to be printed in octal with six digits.
-    pub const fn bits(self) -> u32 {
-        match self {
-            Mode::Regular => 0o100644,
-            Mode::Executable => 0o100755,
-            Mode::Symlink => 0o120000,
-            Mode::Directory => 0o040000,
-            Mode::Gitlink => 0o160000,
-        }
-    }
-
-    /// Whether both are files, or both links, and so on: otherwise a change from one to the other is a
-    /// change of type.
-    pub const fn is_same_type(self, other: Mode) -> bool {
-        self.bits() & 0o170000 == other.bits() & 0o170000
-    }
-}
 
 /// One side of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// What it is.
-    pub mode: Mode,
+    /// What it is. Historic modes count as the kind that Git takes them for.
+    pub kind: EntryKind,
     /// Its object.
     pub id: ObjectId,
 }
@@ -106,10 +62,18 @@ impl Change<'_> {
         match (&self.old, &self.new) {
             (None, _) => Status::Added,
             (_, None) => Status::Deleted,
-            (Some(old), Some(new)) if !old.mode.is_same_type(new.mode) => Status::TypeChanged,
+            (Some(old), Some(new))
+                if is_file(old.kind) != is_file(new.kind) || !is_file(old.kind) && old.kind != new.kind =>
+            {
+                Status::TypeChanged
+            }
             _ => Status::Modified,
         }
     }
+}
+
+fn is_file(kind: EntryKind) -> bool {
+    matches!(kind, EntryKind::Blob | EntryKind::Executable)
 }
 
 /// Whether directories are entered.
@@ -224,7 +188,7 @@ impl Walk<'_> {
                 self.path.truncate(dir_len);
                 continue;
             }
-            let tree = |entry: &Option<Entry>| entry.filter(|e| e.mode == Mode::Directory).map(|e| e.id);
+            let tree = |entry: &Option<Entry>| entry.filter(|e| e.kind == EntryKind::Tree).map(|e| e.id);
             let (old_tree, new_tree) = (tree(&pair.old), tree(&pair.new));
             let is_tree = old_tree.is_some() || new_tree.is_some();
             if !is_tree || self.options.recursion != Recursion::Files {
@@ -256,12 +220,12 @@ impl Walk<'_> {
             (None, None) => return Ok(None),
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
-            (Some(old), Some(new)) => compare(old, new),
+            (Some(old), Some(new)) => entry_order((old.name, old.kind), (new.name, new.kind)),
         };
         let old = old.filter(|_| order.is_le());
         let new = new.filter(|_| order.is_ge());
         self.path.extend_from_slice(old.or(new).map_or(&[], |entry| entry.name));
-        let entry = |e: TreeEntry<'_>| Entry { mode: e.mode, id: e.id };
+        let entry = |e: NamedEntry<'_>| Entry { kind: e.kind, id: e.id };
         let pair = Pair { old: old.map(entry), new: new.map(entry) };
         if let Some(entries) = &mut level.old
             && order.is_le()
