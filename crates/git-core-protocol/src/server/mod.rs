@@ -1,4 +1,4 @@
-//! The serving side of every conversation, as machines without I/O: `UploadPack` and `ReceivePack`.
+//! The serving side of every conversation, as machines without I/O: [`UploadPack`] and [`ReceivePack`].
 //!
 //! A machine takes bytes and answers, and gives bytes and questions; it knows no socket, no clock, no thread
 //! and no repository. Whoever drives one reads what [`Conversation::poll`] wants next, does it, and says so:
@@ -10,9 +10,14 @@
 
 mod conversation;
 mod error;
+mod input;
+mod mux;
 mod options;
 mod question;
+mod receive;
+mod refs;
 mod update;
+mod upload;
 
 pub use conversation::{Conversation, Mode, Outcome, Output};
 pub use error::ServerError;
@@ -21,4 +26,6 @@ pub use question::{
     AdvertisedRef, Answer, Haves, HavesQuery, PackRequest, Question, Refs, RefsPurpose, RefsQuery, Wants,
     WantsQuery,
 };
+pub use receive::ReceivePack;
 pub use update::{Command, CommandStatus, UpdateReport, UpdateRequest, Updated};
+pub use upload::UploadPack;

@@ -110,7 +110,7 @@ pub struct HavesQuery {
     /// What the client wants: the same in each question of one request.
     pub wants: Arc<Vec<ObjectId>>,
     /// What is known to be common from the earlier questions of this request.
-    pub common: Vec<ObjectId>,
+    pub common: Arc<Vec<ObjectId>>,
     /// What the client claims to have, new with this question.
     pub haves: Vec<ObjectId>,
     /// Whether `ready` is of use; it costs a walk, so it need not be found out otherwise.

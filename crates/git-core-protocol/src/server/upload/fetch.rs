@@ -1,0 +1,134 @@
+//! v2: `fetch`, from its arguments to the sections of its response.
+
+use super::super::{Haves, HavesQuery, PackRequest, Question, ServerError, WantPolicy, Wants, WantsQuery};
+use super::wants::{add_want, split_id};
+use super::{Outcome, Phase, Talk};
+use crate::sideband::PacketSize;
+use bstr::{BStr, ByteSlice as _};
+use git_core_object::ObjectId;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// The arguments of `fetch` that are served here.
+#[derive(Debug, Default)]
+pub(super) struct FetchArguments {
+    wants: Vec<ObjectId>,
+    seen: BTreeSet<ObjectId>,
+    haves: Vec<ObjectId>,
+    done: bool,
+    wait_for_done: bool,
+    thin: bool,
+    ofs_delta: bool,
+    include_tag: bool,
+    no_progress: bool,
+}
+
+impl FetchArguments {
+    pub(super) fn argument(&mut self, line: &BStr, talk: &Talk) -> Result<(), ServerError> {
+        match line.as_bytes() {
+            b"done" => self.done = true,
+            b"wait-for-done" => self.wait_for_done = true,
+            b"thin-pack" => self.thin = true,
+            b"ofs-delta" => self.ofs_delta = true,
+            b"include-tag" => self.include_tag = true,
+            b"no-progress" => self.no_progress = true,
+            other => {
+                let format = talk.options.object_format;
+                if let Some(rest) = other.strip_prefix(b"want ") {
+                    add_want(&mut self.wants, &mut self.seen, split_id(format, rest, line)?.0, talk)?;
+                } else if let Some(rest) = other.strip_prefix(b"have ") {
+                    if self.haves.len() >= talk.options.limits.haves {
+                        let bound = talk.options.limits.haves as u64;
+                        return Err(ServerError::Limit { what: "haves", bound });
+                    }
+                    self.haves.push(split_id(format, rest, line)?.0);
+                } else {
+                    return Err(ServerError::line(line));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// All arguments are read: asks whether the wants are granted.
+    pub(super) fn ask(mut self: Box<Self>, talk: &mut Talk) -> Result<Phase, ServerError> {
+        self.seen = BTreeSet::new();
+        if self.wants.is_empty() && (self.haves.is_empty() || !self.wait_for_done) {
+            // Nothing is wanted: the client takes its leave.
+            return Ok(Phase::End(Outcome::Complete));
+        }
+        let wants = std::mem::take(&mut self.wants);
+        let fetch = Fetch { wants: Arc::new(wants), arguments: self };
+        if fetch.wants.is_empty() {
+            return fetch.negotiate(talk);
+        }
+        talk.ask(Question::Wants(WantsQuery { wants: fetch.wants.to_vec(), policy: WantPolicy::Any }));
+        Ok(Phase::Fetch(fetch))
+    }
+}
+
+/// A `fetch` whose arguments are read.
+#[derive(Debug)]
+pub(super) struct Fetch {
+    wants: Arc<Vec<ObjectId>>,
+    arguments: Box<FetchArguments>,
+}
+
+impl Fetch {
+    pub(super) fn granted(self, verdict: Wants, talk: &mut Talk) -> Result<Phase, ServerError> {
+        match verdict {
+            Wants::NotOurRef(id) => Err(ServerError::NotOurRef(id)),
+            // Without haves there is nothing to acknowledge: this is a clone, `done` or not.
+            Wants::Accepted if self.arguments.haves.is_empty() => Ok(self.send_pack(Vec::new(), talk)),
+            Wants::Accepted => self.negotiate(talk),
+        }
+    }
+
+    fn negotiate(self, talk: &mut Talk) -> Result<Phase, ServerError> {
+        talk.ask(Question::Haves(HavesQuery {
+            wants: self.wants.clone(),
+            common: Arc::default(),
+            haves: self.arguments.haves.clone(),
+            readiness: !self.arguments.done && !self.arguments.wait_for_done,
+        }));
+        Ok(Phase::Fetch(self))
+    }
+
+    pub(super) fn answered(mut self, answer: Haves, talk: &mut Talk) -> Result<Phase, ServerError> {
+        let haves = std::mem::take(&mut self.arguments.haves);
+        if answer.common.len() != haves.len() {
+            return Err(ServerError::MismatchedAnswer);
+        }
+        let common: Vec<_> =
+            haves.into_iter().zip(answer.common).filter_map(|(id, common)| common.then_some(id)).collect();
+        if !self.arguments.done {
+            talk.out.line(&[b"acknowledgments"]);
+            if common.is_empty() {
+                talk.out.line(&[b"NAK"]);
+            }
+            for id in &common {
+                talk.out.line(&[b"ACK ", id.to_hex().as_bytes()]);
+            }
+            if !answer.ready || self.arguments.wait_for_done || common.is_empty() {
+                talk.out.flush();
+                return Ok(talk.next_request());
+            }
+            talk.out.line(&[b"ready"]);
+            talk.out.delim();
+        }
+        Ok(self.send_pack(common, talk))
+    }
+
+    fn send_pack(self, common: Vec<ObjectId>, talk: &mut Talk) -> Phase {
+        talk.out.line(&[b"packfile"]);
+        let request = PackRequest {
+            wants: Arc::try_unwrap(self.wants).unwrap_or_else(|wants| (*wants).clone()),
+            haves: common,
+            thin: self.arguments.thin,
+            ofs_delta: self.arguments.ofs_delta,
+            include_tag: self.arguments.include_tag,
+            progress: !self.arguments.no_progress,
+        };
+        talk.send_pack(request, Some(PacketSize::Large))
+    }
+}
