@@ -165,6 +165,9 @@ pub trait Quarantine: Send {
     /// [`ReceiveError`] when they are not a pack, or a limit is met.
     fn feed(&mut self, bytes: &[u8], cx: &Context) -> Result<usize, ReceiveError>;
 
+    /// Whether the trailer of the pack has been fed, so that nothing more belongs to it.
+    fn is_complete(&self) -> bool;
+
     /// Resolves the deltas of the pack and indexes it. `observer` sees the content of every object of the pack.
     ///
     /// # Errors
