@@ -6,11 +6,15 @@
 mod name;
 mod packed;
 pub mod reflog;
+pub mod refspec;
 mod target;
 mod transaction;
 
 pub use name::{InvalidRefName, RefName, RefNameProblem, check_format, check_pattern};
 pub use packed::{PackedIter, PackedRef, PackedRefs, PackedRefsError, PackedRefsWriter, Peeled};
 pub use reflog::{InvalidReflogLine, ReflogLine};
+pub use refspec::Refspec;
 pub use target::{InvalidTarget, Target};
-pub use transaction::{Atomicity, Change, Deref, Expected, InvalidTransaction, LogMessage, RefEdit, RefTransaction};
+pub use transaction::{
+    Atomicity, Change, Deref, Expected, InvalidTransaction, LogMessage, RefEdit, RefTransaction,
+};
