@@ -62,7 +62,7 @@ impl InvalidEntry {
 /// let format = ObjectFormat::Sha1;
 /// let mut tree = Tree::new(format);
 /// tree.add("greeting", EntryKind::Blob, Blob::from_bytes("hello\n").id(format)?)?;
-/// assert_eq!(tree.id()?.to_hex(), "7aef19e2e41e5fc46ff1dc86a07f2ef81b57da74");
+/// assert_eq!(tree.id()?.to_hex(), "9fbac661424a5e1e7fb9c1a6a516b58fc701f2f0");
 /// # Ok(())
 /// # }
 /// ```
