@@ -5,9 +5,10 @@
 //! Every implementation passes the suite in [`conformance`](crate::conformance).
 
 use crate::{CommitError, ReceiveError};
-use git_core_object::{BoxError, Context, IdPrefix, Kind, Objects, ObjectFormat, ObjectId, ReadError};
+use git_core_object::{BoxError, Context, Header, IdPrefix, Kind, Objects, ObjectFormat, ObjectId, ReadError};
 use git_core_pack::Pack;
 use git_core_ref::{RefName, RefTransaction, ReflogLine, Target};
+use std::any::Any;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -105,6 +106,23 @@ pub trait Snapshot: Objects {
     /// [`ReadError`] when the storage cannot be read.
     fn for_each_id(&self, visit: &mut dyn FnMut(ObjectId) -> ControlFlow<()>) -> Result<(), ReadError>;
 
+    /// Hands out the content of an object piece by piece, with its kind and size, until `sink` breaks: for
+    /// objects that should not be held in memory. An empty object may come as one empty piece or none.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the object is there and cannot be read, which may show after some pieces.
+    fn stream(
+        &self,
+        id: &ObjectId,
+        sink: &mut dyn FnMut(Header, &[u8]) -> ControlFlow<()>,
+    ) -> Result<Option<Header>, ReadError> {
+        let mut content = Vec::new();
+        let Some(kind) = self.read(id, &mut content)? else { return Ok(None) };
+        let header = Header { kind, size: content.len() as u64 };
+        let _ = sink(header, &content);
+        Ok(Some(header))
+    }
+
     /// The commits whose parents the repository does not have, sorted; empty unless it is shallow.
     fn shallow(&self) -> &[ObjectId];
 }
@@ -124,7 +142,7 @@ pub struct Reference {
 /// A pack of a snapshot.
 pub struct StoredPack {
     /// The pack, ready to be read.
-    pub pack: Pack,
+    pub pack: Arc<Pack>,
     /// What it is called, for messages: a path on a disk.
     pub name: String,
     /// Whether a `.keep` file asks maintenance to leave it alone.
@@ -152,7 +170,8 @@ pub trait Quarantine: Send {
     /// [`ReceiveError`] when it cannot be stored, or bears the marks of a collision attack.
     fn write(&mut self, kind: Kind, content: &[u8]) -> Result<ObjectId, ReceiveError>;
 
-    /// Announces a pack; its bytes follow through [`feed`](Self::feed).
+    /// Announces a pack; its bytes follow through [`feed`](Self::feed). Its
+    /// [`observer`](PackOptions::observer) sees the content of every object of the pack.
     ///
     /// # Errors
     /// [`ReceiveError`] when one is being received already, or it cannot be stored.
@@ -168,12 +187,12 @@ pub trait Quarantine: Send {
     /// Whether the trailer of the pack has been fed, so that nothing more belongs to it.
     fn is_complete(&self) -> bool;
 
-    /// Resolves the deltas of the pack and indexes it. `observer` sees the content of every object of the pack.
+    /// Resolves the deltas of the pack and indexes it.
     ///
     /// # Errors
-    /// [`ReceiveError`] when the pack is incomplete or damaged, or the observer refuses an object.
-    fn finish_pack(&mut self, observer: Option<&dyn ObjectObserver>, cx: &Context)
-    -> Result<PackReceived, ReceiveError>;
+    /// [`ReceiveError`] when the pack is incomplete or damaged, or the observer refuses an object; nothing of
+    /// the pack is left then.
+    fn finish_pack(&mut self, cx: &Context) -> Result<PackReceived, ReceiveError>;
 
     /// What the repository will hold: its packs and those received, its other objects and those received;
     /// the refs are still those of the snapshot that this was opened with.
@@ -184,12 +203,16 @@ pub trait Quarantine: Send {
 
     /// The directory the objects wait in, where there is one: what `GIT_QUARANTINE_PATH` tells hooks.
     fn path(&self) -> Option<&Path>;
+
+    /// Itself, for the storage that made it and takes it back in [`Storage::commit`].
+    fn into_any(self: Box<Self>) -> Box<dyn Any + Send>;
 }
 
-/// Sees every object of a received pack, from any thread and in any order, once its id is known.
+/// Sees every object of a received pack while it comes in and its deltas are resolved, from any thread and in
+/// any order.
 ///
 /// Blobs of more than a few MiB are hashed while they stream in and shown without content.
-pub trait ObjectObserver: Sync {
+pub trait ObjectObserver: Send + Sync {
     /// An object was received.
     ///
     /// # Errors
@@ -198,17 +221,32 @@ pub trait ObjectObserver: Sync {
 }
 
 /// How a pack is taken in.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct PackOptions {
     /// Packs of fewer objects than this are stored object by object (`transfer.unpackLimit`); 0 keeps all packs.
     pub unpack_below: u64,
     /// Whether bases that a thin pack leaves out are taken from the repository and added to the pack.
     pub thin: Thin,
-    /// The text of a `.keep` file to store beside the pack, which protects it until its refs are there.
+    /// The text of a `.keep` file to store beside the pack, which protects it from maintenance until somebody
+    /// removes it. Until its refs are there, a pack is protected without it.
     pub keep: Option<String>,
     /// Whether the pack comes from a promisor remote; the text goes into its `.promisor` file.
     pub promisor: Option<String>,
+    /// Sees every object, and may refuse it.
+    pub observer: Option<Arc<dyn ObjectObserver>>,
+}
+
+impl std::fmt::Debug for PackOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PackOptions")
+            .field("unpack_below", &self.unpack_below)
+            .field("thin", &self.thin)
+            .field("keep", &self.keep)
+            .field("promisor", &self.promisor)
+            .field("observer", &self.observer.is_some())
+            .finish()
+    }
 }
 
 /// What happens to deltas whose base is not in the pack.
@@ -233,4 +271,11 @@ pub struct PackReceived {
     pub bytes: u64,
     /// Where it lies now, if it was stored as a pack on a disk.
     pub path: Option<std::path::PathBuf>,
+}
+
+impl PackReceived {
+    /// A pack of so many objects and bytes that came over the wire with this trailer.
+    pub fn new(checksum: ObjectId, objects: u64, bytes: u64) -> Self {
+        PackReceived { checksum, objects, bytes, path: None }
+    }
 }
