@@ -1,2 +1,34 @@
-//! Pack entries, deltas, indexing a received pack, writing a pack.
+//! Pack entries, deltas, reading objects, indexing a received pack, verifying and writing packs.
+//!
+//! - [`Pack`] and [`Reader`] read objects through an index, whatever the bytes of the pack lie in ([`PackData`]).
+//! - [`Indexer`] takes a pack as it comes in, piece by piece, and makes its index ([`Indexed`]).
+//! - [`PackWriter`] gives a pack piece by piece, with entries of other packs copied as they stand.
+//! - [`verify()`] checks a pack against its index.
+//!
+//! The formats are those of `gitformat-pack(5)`. Where packs are stored, which objects go into one, and the
+//! search for good deltas are left to others.
 #![forbid(unsafe_code)]
+
+mod cache;
+mod data;
+pub mod delta;
+mod entry;
+mod index;
+mod inflate;
+mod pack;
+mod resolve;
+mod verify;
+mod write;
+
+pub use cache::DeltaCache;
+pub use data::{MAX_READ, PackBytes, PackData};
+pub use entry::{
+    EntryHeader, EntryKind, HeaderError, MAX_ENTRY_HEADER_LEN, PACK_HEADER_LEN, pack_header,
+    parse_pack_header,
+};
+pub use index::{Duplicates, FileSpool, IndexError, IndexOptions, Indexed, Indexer, Observer, Spool, Thin};
+pub use inflate::InflateError;
+pub use pack::{BlobStream, OpenError, Pack, PackOptions, RawEntry, Reader};
+pub use resolve::ResolveError;
+pub use verify::{Verified, VerifiedEntry, VerifyError, verify};
+pub use write::{DeltaForm, HasObject, PackPlan, PackWriter, WriteError, WriteOptions, Written};

@@ -1,0 +1,77 @@
+//! Reading a whole entry piece by piece, for objects that should not be held in memory.
+
+use crate::data::MAX_READ;
+use crate::inflate::{InflateError, Pieces};
+use crate::{EntryKind, Pack};
+use git_core_idx::PackOffset;
+use git_core_object::{Header, ReadError};
+
+/// An undeltified object that is read piece by piece. See [`Pack::stream`].
+pub struct BlobStream<'p> {
+    pack: &'p Pack,
+    offset: PackOffset,
+    header: Header,
+    at: u64,
+    end: u64,
+    given: u64,
+    pieces: Pieces,
+    done: bool,
+}
+
+impl Pack {
+    /// Opens the object at `offset` for reading piece by piece; `None` when it is stored as a delta, which
+    /// can only be read as a whole. Checks nothing but lengths and the entry's own checksum.
+    ///
+    /// # Errors
+    /// [`ReadError::Corrupt`] when no entry begins there, or its header is damaged.
+    pub fn stream(&self, offset: PackOffset) -> Result<Option<BlobStream<'_>>, ReadError> {
+        let (entry, header_len) = self.entry_header(offset)?;
+        let EntryKind::Whole(kind) = entry.kind else { return Ok(None) };
+        let end = self.entry_range(offset)?.end;
+        Ok(Some(BlobStream {
+            pack: self,
+            offset,
+            header: Header { kind, size: entry.size },
+            at: offset.0 + header_len as u64,
+            end,
+            given: 0,
+            pieces: Pieces::new(),
+            done: false,
+        }))
+    }
+}
+
+impl BlobStream<'_> {
+    /// Kind and size.
+    pub fn header(&self) -> Header {
+        self.header
+    }
+
+    /// Appends the next bytes, at most 128 KiB, to `out`; says whether more follow.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the entry is damaged or the storage fails.
+    pub fn fill(&mut self, out: &mut Vec<u8>) -> Result<bool, ReadError> {
+        let declared = self.header.size;
+        let corrupt = |error: InflateError| self.pack.corrupt(self.offset, error);
+        let before = out.len();
+        while !self.done && out.len() == before {
+            if self.at >= self.end && !self.pieces.is_full() {
+                return Err(corrupt(InflateError::Short { declared }));
+            }
+            let bytes = self.pack.data.read(self.at..self.end.min(self.at + MAX_READ / 8))?;
+            let piece = self.pieces.step(&bytes).map_err(corrupt)?;
+            self.at += piece.used as u64;
+            self.given += piece.output.len() as u64;
+            self.done = piece.done;
+            out.extend_from_slice(piece.output);
+            if self.given > declared {
+                return Err(corrupt(InflateError::Long { declared }));
+            }
+        }
+        if self.done && self.given != declared {
+            return Err(corrupt(InflateError::Short { declared }));
+        }
+        Ok(!self.done)
+    }
+}

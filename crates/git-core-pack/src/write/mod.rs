@@ -1,0 +1,21 @@
+//! Writing a pack as a pulled stream: entries of other packs copied as they stand, other objects deflated.
+//!
+//! What goes into the pack, and in which order, is decided by the caller: see [`PackPlan`].
+
+mod error;
+mod fill;
+mod plan;
+
+pub use error::WriteError;
+pub use fill::{HasObject, PackWriter, WriteOptions, Written};
+pub use plan::PackPlan;
+
+/// How deltas on objects of the same pack are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeltaForm {
+    /// As ofs-deltas; the receiver must know them (`ofs-delta`).
+    #[default]
+    Ofs,
+    /// As ref-deltas, which every receiver knows.
+    Ref,
+}
