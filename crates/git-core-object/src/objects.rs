@@ -140,4 +140,7 @@ impl<T: Objects + ?Sized> Objects for std::sync::Arc<T> {
     fn prefetch(&self, ids: &[ObjectId]) -> Result<(), ReadError> {
         (**self).prefetch(ids)
     }
+    fn require(&self, id: &ObjectId, out: &mut Vec<u8>) -> Result<Kind, ReadError> {
+        (**self).require(id, out)
+    }
 }

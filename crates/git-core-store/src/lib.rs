@@ -9,8 +9,11 @@ mod error;
 pub mod fs;
 pub mod lock;
 pub mod memory;
-mod storage;
+mod overlay;
+mod pack_set;
+mod receive;
 pub mod revision;
+mod storage;
 pub mod walk;
 
 pub use error::{CommitError, ReceiveError};

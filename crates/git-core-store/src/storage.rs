@@ -5,7 +5,9 @@
 //! Every implementation passes the suite in [`conformance`](crate::conformance).
 
 use crate::{CommitError, ReceiveError};
-use git_core_object::{BoxError, Context, Header, IdPrefix, Kind, Objects, ObjectFormat, ObjectId, ReadError};
+use git_core_object::{
+    BoxError, Context, Header, IdPrefix, Kind, ObjectFormat, ObjectId, Objects, ReadError,
+};
 use git_core_pack::Pack;
 use git_core_ref::{RefName, RefTransaction, ReflogLine, Target};
 use std::any::Any;
@@ -98,7 +100,12 @@ pub trait Snapshot: Objects {
     ///
     /// # Errors
     /// [`ReadError`] when the storage cannot be read.
-    fn find_prefix(&self, prefix: &IdPrefix, limit: usize, found: &mut Vec<ObjectId>) -> Result<(), ReadError>;
+    fn find_prefix(
+        &self,
+        prefix: &IdPrefix,
+        limit: usize,
+        found: &mut Vec<ObjectId>,
+    ) -> Result<(), ReadError>;
 
     /// Visits the id of every object that is stored, in no order; an id may come more than once.
     ///
@@ -263,7 +270,7 @@ pub enum Thin {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PackReceived {
-    /// The pack's trailer, as it came over the wire: its name as far as the sender is concerned.
+    /// The checksum that the pack ends in, after it was completed: packs are named by it.
     pub checksum: ObjectId,
     /// Objects in it, without those added to complete it.
     pub objects: u64,
@@ -274,7 +281,7 @@ pub struct PackReceived {
 }
 
 impl PackReceived {
-    /// A pack of so many objects and bytes that came over the wire with this trailer.
+    /// A pack of so many objects and bytes that now ends in this checksum.
     pub fn new(checksum: ObjectId, objects: u64, bytes: u64) -> Self {
         PackReceived { checksum, objects, bytes, path: None }
     }

@@ -1,3 +1,20 @@
 //! A repository on a file system, laid out as git does (`gitrepository-layout(5)`).
+//!
+//! [`FsStorage`] joins [`FsObjects`] (packs, loose objects, alternates) and [`refs::FilesRefs`]. Every change
+//! goes through [`sys::Disk`].
 
+mod alternates;
+mod loose;
+mod map;
+mod objects;
+mod packs;
+mod publish;
+mod quarantine;
+pub mod refs;
+mod snapshot;
+mod spool;
+mod storage;
 pub mod sys;
+
+pub use objects::{FsObjects, ObjectsOptions};
+pub use storage::{FsOptions, FsStorage};

@@ -66,6 +66,20 @@ pub trait Disk: Send + Sync + fmt::Debug {
     /// As the system says.
     fn sync_files(&self, paths: &[PathBuf]) -> io::Result<()>;
 
+    /// As [`sync_dir`](Self::sync_dir), for many directories at once.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn sync_dirs(&self, paths: &[PathBuf]) -> io::Result<()> {
+        paths.iter().try_for_each(|path| self.sync_dir(path))
+    }
+
+    /// Marks a file as changed now, so that maintenance takes it for recent.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn touch(&self, path: &Path) -> io::Result<()>;
+
     /// Makes a directory and those above it that are missing.
     ///
     /// # Errors
@@ -88,7 +102,13 @@ pub trait Disk: Send + Sync + fmt::Debug {
 }
 
 /// A file that is being written.
-pub trait DiskFile: Read + Write + Seek + Send + fmt::Debug {
+pub trait DiskFile: Read + Write + Seek + Send + Sync + fmt::Debug {
+    /// Fills `out` from what stands at `offset`, wherever reading and writing goes on.
+    ///
+    /// # Errors
+    /// As the system says; [`io::ErrorKind::UnexpectedEof`] when the file ends before.
+    fn read_exact_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()>;
+
     /// Flushes content and length to the device.
     ///
     /// # Errors
@@ -201,8 +221,17 @@ impl Disk for RealDisk {
     fn sync_files(&self, paths: &[PathBuf]) -> io::Result<()> {
         match self.flush {
             Flush::Never => Ok(()),
-            Flush::Full => sync_files(paths),
+            Flush::Full => sync_many(paths),
         }
+    }
+
+    #[cfg(unix)]
+    fn sync_dirs(&self, paths: &[PathBuf]) -> io::Result<()> {
+        self.sync_files(paths)
+    }
+
+    fn touch(&self, path: &Path) -> io::Result<()> {
+        File::open(path)?.set_modified(std::time::SystemTime::now())
     }
 }
 
@@ -211,7 +240,7 @@ impl Disk for RealDisk {
 const FLUSH_ALL_FROM: usize = 64;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn sync_files(paths: &[PathBuf]) -> io::Result<()> {
+fn sync_many(paths: &[PathBuf]) -> io::Result<()> {
     // Linux reports write-back errors to syncfs(2) since 5.8, and waits for the device.
     if paths.len() >= FLUSH_ALL_FROM
         && let Some(first) = paths.first()
@@ -223,7 +252,7 @@ fn sync_files(paths: &[PathBuf]) -> io::Result<()> {
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn sync_files(paths: &[PathBuf]) -> io::Result<()> {
+fn sync_many(paths: &[PathBuf]) -> io::Result<()> {
     sync_each(paths)
 }
 
@@ -285,6 +314,25 @@ impl Seek for RealFile {
 }
 
 impl DiskFile for RealFile {
+    #[cfg(unix)]
+    fn read_exact_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        std::os::unix::fs::FileExt::read_exact_at(&self.file, out, offset)
+    }
+
+    #[cfg(windows)]
+    fn read_exact_at(&self, mut offset: u64, mut out: &mut [u8]) -> io::Result<()> {
+        while !out.is_empty() {
+            match std::os::windows::fs::FileExt::seek_read(&self.file, out, offset)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                n => {
+                    out = &mut out[n..];
+                    offset += n as u64;
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn sync(&mut self) -> io::Result<()> {
         match self.flush {
             Flush::Full => self.file.sync_all(),
@@ -381,7 +429,8 @@ mod tests {
 
     #[test]
     fn scratch_names_differ() {
-        let names = (0..1000).map(|_| scratch_name(Path::new("d"), "tmp_")).collect::<std::collections::HashSet<_>>();
+        let names =
+            (0..1000).map(|_| scratch_name(Path::new("d"), "tmp_")).collect::<std::collections::HashSet<_>>();
         assert_eq!(names.len(), 1000);
     }
 }

@@ -1,0 +1,153 @@
+//! One state of a repository on disk.
+
+use super::objects::FsObjects;
+use super::packs::PackList;
+use super::refs::RefsSnapshot;
+use crate::{Location, Reference, Snapshot, StoredPack};
+use git_core_object::{Header, IdPrefix, Kind, ObjectFormat, ObjectId, Objects, ReadError};
+use git_core_ref::{RefName, ReflogLine};
+use std::io;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The refs and packs of one moment, and loose objects whenever they came.
+pub(crate) struct FsSnapshot {
+    objects: Arc<FsObjects>,
+    packs: Arc<PackList>,
+    refs: RefsSnapshot,
+    shallow: Vec<ObjectId>,
+}
+
+impl FsSnapshot {
+    pub(crate) fn new(
+        objects: Arc<FsObjects>,
+        refs: RefsSnapshot,
+        shallow: &Path,
+    ) -> Result<Self, ReadError> {
+        let shallow = read_shallow(shallow, objects.format())?;
+        let packs = objects.current_packs()?;
+        Ok(FsSnapshot { objects, packs, refs, shallow })
+    }
+}
+
+/// One id per line: the file `shallow` of `gitrepository-layout(5)`.
+fn read_shallow(path: &Path, format: ObjectFormat) -> Result<Vec<ObjectId>, ReadError> {
+    let content = match std::fs::read(path) {
+        Ok(content) => content,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(ReadError::unavailable(path.display(), error)),
+    };
+    let mut ids = content
+        .split(|b| *b == b'\n')
+        .map(<[u8]>::trim_ascii)
+        .filter(|line| !line.is_empty())
+        .map(|line| {
+            ObjectId::from_hex_of(format, line).map_err(|error| {
+                ReadError::corrupt(path.display(), format_args!("bad shallow line: {error}"))
+            })
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    ids.sort_unstable();
+    ids.dedup();
+    Ok(ids)
+}
+
+impl Objects for FsSnapshot {
+    fn format(&self) -> ObjectFormat {
+        self.objects.format()
+    }
+
+    fn read(&self, id: &ObjectId, out: &mut Vec<u8>) -> Result<Option<Kind>, ReadError> {
+        self.objects.read_in(&self.packs, id, out)
+    }
+
+    fn header(&self, id: &ObjectId) -> Result<Option<Header>, ReadError> {
+        self.objects.header_in(&self.packs, id)
+    }
+
+    fn contains(&self, id: &ObjectId) -> Result<bool, ReadError> {
+        self.objects.contains_in(&self.packs, id)
+    }
+
+    fn require(&self, id: &ObjectId, out: &mut Vec<u8>) -> Result<Kind, ReadError> {
+        match self.read(id, out)? {
+            Some(kind) => Ok(kind),
+            None => self.objects.require(id, out),
+        }
+    }
+}
+
+impl Snapshot for FsSnapshot {
+    fn find_ref(&self, name: &RefName) -> Result<Option<Reference>, ReadError> {
+        self.refs.find(name)
+    }
+
+    fn for_each_ref(
+        &self,
+        prefix: &[u8],
+        visit: &mut dyn FnMut(Reference) -> ControlFlow<()>,
+    ) -> Result<(), ReadError> {
+        self.refs.for_each(prefix, visit)
+    }
+
+    fn for_each_reflog_entry(
+        &self,
+        name: &RefName,
+        visit: &mut dyn FnMut(ReflogLine<'_>) -> ControlFlow<()>,
+    ) -> Result<(), ReadError> {
+        self.refs.for_each_reflog_entry(name, visit)
+    }
+
+    fn packs(&self) -> &[Arc<StoredPack>] {
+        self.packs.set().packs()
+    }
+
+    fn locate(&self, id: &ObjectId) -> Result<Option<Location>, ReadError> {
+        self.packs.set().locate(id)
+    }
+
+    fn find_prefix(
+        &self,
+        prefix: &IdPrefix,
+        limit: usize,
+        found: &mut Vec<ObjectId>,
+    ) -> Result<(), ReadError> {
+        self.objects.find_prefix_in(&self.packs, prefix, limit, found)
+    }
+
+    fn for_each_id(&self, visit: &mut dyn FnMut(ObjectId) -> ControlFlow<()>) -> Result<(), ReadError> {
+        self.objects.for_each_id_in(&self.packs, visit)
+    }
+
+    fn stream(
+        &self,
+        id: &ObjectId,
+        sink: &mut dyn FnMut(Header, &[u8]) -> ControlFlow<()>,
+    ) -> Result<Option<Header>, ReadError> {
+        self.objects.stream_in(&self.packs, id, sink)
+    }
+
+    fn shallow(&self) -> &[ObjectId] {
+        &self.shallow
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shallow_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("shallow");
+        let format = ObjectFormat::Sha256;
+        assert_eq!(read_shallow(&path, format).unwrap(), []);
+        let (a, b) = (ObjectId::empty_blob(format), ObjectId::empty_tree(format));
+        std::fs::write(&path, format!("{a}\n{b}\n{a}\n")).unwrap();
+        let mut expected = vec![a, b];
+        expected.sort();
+        assert_eq!(read_shallow(&path, format).unwrap(), expected);
+        assert!(read_shallow(&path, ObjectFormat::Sha1).is_err());
+    }
+}

@@ -1,0 +1,147 @@
+//! A repository on disk as a [`Storage`]: objects and refs joined.
+
+use super::objects::{FsObjects, ObjectsOptions};
+use super::publish::{Protect, publish};
+use super::quarantine::FsQuarantine;
+use super::refs::{FilesRefs, RefsCommit, RefsOptions};
+use super::snapshot::FsSnapshot;
+use super::sys::{Disk, RealDisk};
+use crate::{CommitError, Committed, Quarantine, ReceiveError, Snapshot, Storage};
+use git_core_object::{Context, ObjectFormat, ReadError};
+use git_core_ref::{Atomicity, RefTransaction};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// How a repository on disk is opened.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct FsOptions {
+    /// The hash function of the repository (`extensions.objectFormat`).
+    pub format: ObjectFormat,
+    /// Where objects are, if not in `objects` (`GIT_OBJECT_DIRECTORY`).
+    pub objects_dir: Option<PathBuf>,
+    /// How objects are read and written.
+    pub objects: ObjectsOptions,
+    /// How refs are written.
+    pub refs: RefsOptions,
+    /// What changes go through.
+    pub disk: Arc<dyn Disk>,
+}
+
+impl Default for FsOptions {
+    fn default() -> Self {
+        FsOptions {
+            format: ObjectFormat::default(),
+            objects_dir: None,
+            objects: ObjectsOptions::default(),
+            refs: RefsOptions::default(),
+            disk: Arc::new(RealDisk::default()),
+        }
+    }
+}
+
+/// A repository on disk. Cheap to clone; clones share caches and open packs.
+#[derive(Clone, Debug)]
+pub struct FsStorage {
+    objects: Arc<FsObjects>,
+    refs: FilesRefs,
+    shallow: PathBuf,
+}
+
+impl FsStorage {
+    /// The repository at `git_dir`, whose shared files lie in `common_dir`: the same directory unless it is a
+    /// linked working tree. Whether there is one, and what its configuration says, was looked at before.
+    ///
+    /// # Errors
+    /// [`ReadError::Unavailable`] when `objects/info/alternates` cannot be read.
+    pub fn open(
+        git_dir: impl Into<PathBuf>,
+        common_dir: impl Into<PathBuf>,
+        options: FsOptions,
+    ) -> Result<Self, ReadError> {
+        let (git_dir, common_dir) = (git_dir.into(), common_dir.into());
+        let FsOptions { format, objects_dir, objects, refs, disk } = options;
+        let objects_dir = objects_dir.unwrap_or_else(|| common_dir.join("objects"));
+        let objects = Arc::new(FsObjects::open(objects_dir, format, disk.clone(), objects)?);
+        let shallow = common_dir.join("shallow");
+        Ok(FsStorage { objects, refs: FilesRefs::new(git_dir, common_dir, format, disk, refs), shallow })
+    }
+
+    /// The objects, for who needs no refs: nothing of these is read for it.
+    pub fn objects(&self) -> &Arc<FsObjects> {
+        &self.objects
+    }
+
+    /// The refs, as they are at each moment.
+    pub fn refs(&self) -> &FilesRefs {
+        &self.refs
+    }
+
+    /// The directory of everything that working trees share: the repository.
+    pub fn common_dir(&self) -> &Path {
+        self.refs.common_dir()
+    }
+
+    fn take_back(&self, received: Vec<Box<dyn Quarantine>>) -> Result<Vec<FsQuarantine>, ReceiveError> {
+        received
+            .into_iter()
+            .map(|quarantine| match quarantine.into_any().downcast::<FsQuarantine>() {
+                Ok(quarantine) if Arc::ptr_eq(quarantine.objects(), &self.objects) => Ok(*quarantine),
+                _ => Err(ReceiveError::Misuse(
+                    "a quarantine can only be committed to the storage that made it",
+                )),
+            })
+            .collect()
+    }
+}
+
+impl Storage for FsStorage {
+    fn format(&self) -> ObjectFormat {
+        self.refs.format()
+    }
+
+    fn snapshot(&self) -> Result<Arc<dyn Snapshot>, ReadError> {
+        // Refs before packs: what a ref leads to was there before it.
+        let refs = self.refs.snapshot()?;
+        Ok(Arc::new(FsSnapshot::new(self.objects.clone(), refs, &self.shallow)?))
+    }
+
+    fn receive(&self, base: &Arc<dyn Snapshot>) -> Result<Box<dyn Quarantine>, ReceiveError> {
+        Ok(Box::new(FsQuarantine::open(self.objects.clone(), base.clone())?))
+    }
+
+    fn commit(
+        &self,
+        received: Vec<Box<dyn Quarantine>>,
+        refs: &RefTransaction,
+        cx: &Context,
+    ) -> Result<Committed, CommitError> {
+        let received = self.take_back(received)?;
+        if received.iter().any(FsQuarantine::is_receiving) {
+            return Err(ReceiveError::Misuse("a pack has not been received to its end").into());
+        }
+        cx.check()?;
+        let (dir, disk) = (self.objects.dir(), &**self.objects.disk());
+        if refs.is_empty() {
+            drop(publish(&received, dir, disk, Protect::No)?);
+            drop(received);
+            return Ok(Committed { snapshot: self.snapshot()?, rejected: Vec::new() });
+        }
+        let how = match refs.atomicity() {
+            Atomicity::Whole => RefsCommit::atomic(),
+            Atomicity::Each => RefsCommit::each(),
+        };
+        // The refs are locked and compared before anything is published, so that who loses leaves nothing.
+        let view = received.iter().fold(self.snapshot()?, |base, quarantine| quarantine.over(base));
+        let prepared = self.refs.prepare(refs, Some(&view), &how, cx)?;
+        let protected = match prepared.has_edits() {
+            true => Some(publish(&received, dir, disk, Protect::UntilDropped)?),
+            false => None,
+        };
+        let rejected = prepared.commit()?;
+        drop(protected);
+        drop(view);
+        drop(received);
+        Ok(Committed { snapshot: self.snapshot()?, rejected })
+    }
+}

@@ -1,0 +1,205 @@
+//! Several packs that are searched together, wherever they lie.
+//!
+//! Which packs these are is decided by the storages; the objects they hold beside packs are theirs too.
+
+use crate::{Location, StoredPack};
+use git_core_idx::PackOffset;
+use git_core_object::{Header, IdPrefix, Kind, ObjectId, ReadError};
+use git_core_pack::Reader;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Takes the content of an object piece by piece, until it breaks.
+pub(crate) type Sink<'a> = &'a mut dyn FnMut(Header, &[u8]) -> ControlFlow<()>;
+
+/// Packs in the order in which they are searched.
+pub(crate) struct PackSet {
+    packs: Vec<Arc<StoredPack>>,
+    readers: Arc<Readers>,
+    /// The packs in which objects were found last: four numbers of 16 bits, each one more than an index.
+    recent: AtomicU64,
+}
+
+impl PackSet {
+    pub(crate) fn new(packs: Vec<Arc<StoredPack>>, readers: Arc<Readers>) -> Self {
+        PackSet { packs, readers, recent: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn packs(&self) -> &[Arc<StoredPack>] {
+        &self.packs
+    }
+
+    pub(crate) fn readers(&self) -> &Arc<Readers> {
+        &self.readers
+    }
+
+    pub(crate) fn contains(&self, id: &ObjectId) -> bool {
+        self.position(id).is_some()
+    }
+
+    pub(crate) fn locate(&self, id: &ObjectId) -> Result<Option<Location>, ReadError> {
+        Ok(self.find(id)?.map(|(at, offset)| Location { pack: at as u32, offset }))
+    }
+
+    /// Replaces `out` with the content of the object. An entry that is damaged is passed over if another pack
+    /// has the object too.
+    pub(crate) fn read(&self, id: &ObjectId, out: &mut Vec<u8>) -> Result<Option<Kind>, ReadError> {
+        self.with_entry(id, &mut |stored, offset| {
+            self.readers.with(|reader| (reader.read(&stored.pack, offset, None, out), out.len()))
+        })
+    }
+
+    pub(crate) fn header(&self, id: &ObjectId) -> Result<Option<Header>, ReadError> {
+        self.with_entry(id, &mut |stored, offset| {
+            self.readers.with(|reader| (reader.header(&stored.pack, offset, None), 0))
+        })
+    }
+
+    /// Hands out the content piece by piece. What is stored as a delta is put together first.
+    pub(crate) fn stream(&self, id: &ObjectId, sink: Sink<'_>) -> Result<Option<Header>, ReadError> {
+        let Some((at, offset)) = self.find(id)? else { return Ok(None) };
+        let pack = &self.packs[at].pack;
+        let name_it = |error| of_object(id, error);
+        let mut piece = Vec::new();
+        if let Some(mut stream) = pack.stream(offset).map_err(name_it)? {
+            let header = stream.header();
+            loop {
+                piece.clear();
+                let more = stream.fill(&mut piece).map_err(name_it)?;
+                if sink(header, &piece).is_break() || !more {
+                    return Ok(Some(header));
+                }
+            }
+        }
+        let Some(kind) = self.read(id, &mut piece)? else { return Ok(None) };
+        let header = Header { kind, size: piece.len() as u64 };
+        let _ = sink(header, &piece);
+        Ok(Some(header))
+    }
+
+    pub(crate) fn find_prefix(&self, prefix: &IdPrefix, limit: usize, found: &mut Vec<ObjectId>) {
+        for stored in &self.packs {
+            // The least ids of each pack are enough to know the least of all.
+            found.extend(stored.pack.find_prefix(prefix).take(limit));
+        }
+    }
+
+    pub(crate) fn for_each_id(&self, visit: &mut dyn FnMut(ObjectId) -> ControlFlow<()>) -> ControlFlow<()> {
+        self.packs.iter().flat_map(|stored| stored.pack.idx().ids()).try_for_each(visit)
+    }
+
+    /// The pack that holds the object, and where.
+    pub(crate) fn find(&self, id: &ObjectId) -> Result<Option<(usize, PackOffset)>, ReadError> {
+        let Some((at, row)) = self.position(id) else { return Ok(None) };
+        Ok(Some((at, self.packs[at].pack.offset(row)?)))
+    }
+
+    /// The pack that holds the object, and its row there: the packs in which something was found last are
+    /// asked first.
+    fn position(&self, id: &ObjectId) -> Option<(usize, git_core_idx::IdxPosition)> {
+        let recent = self.recent.load(Ordering::Relaxed);
+        let hints = [recent & 0xffff, recent >> 16 & 0xffff, recent >> 32 & 0xffff, recent >> 48];
+        for (rank, hint) in hints.into_iter().enumerate() {
+            let Some(at) = (hint as usize).checked_sub(1) else { break };
+            if let Some(stored) = self.packs.get(at)
+                && let Some(row) = stored.pack.idx().lookup(id)
+            {
+                if rank > 0 {
+                    self.remember(at, hints);
+                }
+                return Some((at, row));
+            }
+        }
+        for (at, stored) in self.packs.iter().enumerate() {
+            if hints.contains(&(at as u64 + 1)) {
+                continue;
+            }
+            if let Some(row) = stored.pack.idx().lookup(id) {
+                self.remember(at, hints);
+                return Some((at, row));
+            }
+        }
+        None
+    }
+
+    /// Puts a pack before those that were hit earlier. Of two threads that do so at once one is forgotten; the
+    /// hints only save time.
+    fn remember(&self, at: usize, hints: [u64; 4]) {
+        let new = at as u64 + 1;
+        if new > 0xffff {
+            return;
+        }
+        let mut packed = new;
+        let mut shift = 16;
+        for hint in hints.into_iter().filter(|hint| *hint != new && *hint != 0).take(3) {
+            packed |= hint << shift;
+            shift += 16;
+        }
+        self.recent.store(packed, Ordering::Relaxed);
+    }
+
+    fn with_entry<T>(
+        &self,
+        id: &ObjectId,
+        work: &mut dyn FnMut(&StoredPack, PackOffset) -> Result<T, ReadError>,
+    ) -> Result<Option<T>, ReadError> {
+        let Some((at, row)) = self.position(id) else { return Ok(None) };
+        let stored = &self.packs[at];
+        let damage = match stored.pack.offset(row).and_then(|offset| work(stored, offset)) {
+            Ok(done) => return Ok(Some(done)),
+            Err(error @ (ReadError::Corrupt { .. } | ReadError::Missing { .. })) => of_object(id, error),
+            Err(error) => return Err(error),
+        };
+        for (other, stored) in self.packs.iter().enumerate() {
+            if other != at
+                && let Ok(Some(offset)) = stored.pack.find(id)
+                && let Ok(done) = work(stored, offset)
+            {
+                tracing::warn!(%id, %damage, "an entry is damaged; another pack has the object too");
+                return Ok(Some(done));
+            }
+        }
+        Err(damage)
+    }
+}
+
+/// Damage of a pack says where; which object was asked for belongs to the message.
+fn of_object(id: &ObjectId, error: ReadError) -> ReadError {
+    match error {
+        ReadError::Corrupt { location, detail } => {
+            ReadError::corrupt(format_args!("packed object {id} (stored in {location})"), detail)
+        }
+        ReadError::Missing { id: base } => ReadError::corrupt(
+            format_args!("packed object {id}"),
+            format_args!("its delta base {base} is missing"),
+        ),
+        other => other,
+    }
+}
+
+/// Scratch space for reading, lent to one thread at a time.
+#[derive(Default)]
+pub(crate) struct Readers {
+    idle: Mutex<Vec<Reader>>,
+}
+
+impl Readers {
+    /// What is kept for later use: a reader that has put together a larger object is dropped.
+    const KEPT_OBJECT: usize = 4 << 20;
+    const KEPT_READERS: usize = 64;
+
+    /// `work` gives its result and the size of the object it has put together.
+    fn with<T>(&self, work: impl FnOnce(&mut Reader) -> (T, usize)) -> T {
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reader = idle().pop().unwrap_or_default();
+        let (result, size) = work(&mut reader);
+        if size <= Self::KEPT_OBJECT {
+            let mut idle = idle();
+            if idle.len() < Self::KEPT_READERS {
+                idle.push(reader);
+            }
+        }
+        result
+    }
+}
