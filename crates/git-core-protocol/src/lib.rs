@@ -4,6 +4,7 @@
 //! opaque. Drivers are in `git-core-transport`, storage is joined to them by `git-core`.
 #![forbid(unsafe_code)]
 
+pub mod advertisement;
 pub mod capability;
 pub mod client;
 pub mod error;

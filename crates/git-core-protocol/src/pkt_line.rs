@@ -2,6 +2,7 @@
 //!
 //! What the packets mean is left to the modules that read them.
 
+use crate::client::Span;
 use crate::error::PktLineError;
 use bstr::{BStr, ByteSlice as _};
 
@@ -127,6 +128,28 @@ impl Decoder {
             }
             None => Ok(None),
         }
+    }
+
+    /// Like [`packet`](Self::packet), for those who have to keep the packet while they change.
+    pub(crate) fn span(&mut self) -> Result<Option<Span>, PktLineError> {
+        let start = self.start;
+        Ok(self.packet()?.map(|packet| match packet {
+            Packet::Data(payload) => Span::Data(start + 4..start + 4 + payload.len()),
+            Packet::Flush => Span::Flush,
+            Packet::Delim => Span::Delim,
+            Packet::ResponseEnd => Span::ResponseEnd,
+        }))
+    }
+
+    /// The bytes of a [`Span`], which stay until the next call of [`feed`](Self::feed).
+    pub(crate) fn slice(&self, range: &std::ops::Range<usize>) -> &[u8] {
+        &self.buffer[range.clone()]
+    }
+
+    /// Takes all of [`rest`](Self::rest).
+    pub(crate) fn take_rest(&mut self) -> std::ops::Range<usize> {
+        let start = std::mem::replace(&mut self.start, self.buffer.len());
+        start..self.buffer.len()
     }
 
     /// The bytes that have arrived but were not decoded: the start of a packet, or what follows the last

@@ -1,0 +1,302 @@
+//! Fetching: wants and haves out, acknowledgements and a pack in.
+//!
+//! The versions differ in how they ask and how they are answered, which is in `v0` and `v2`; what follows once
+//! the pack begins is the same for all, and is here.
+
+mod v0;
+mod v2;
+
+use super::incoming::{Incoming, Span};
+use super::negotiation::Negotiation;
+use super::{Ack, Action, Advertisement, ClientError, Connection, DEFAULT_AGENT, Machine};
+use crate::ProtocolVersion;
+use crate::error::Excerpt;
+use crate::pkt_line::{self, Packet};
+use crate::sideband::Band;
+use bstr::BString;
+use git_core_object::ObjectId;
+use std::collections::VecDeque;
+use std::ops::Range;
+
+/// How a fetch is made; what the server cannot do of it is left out.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct FetchOptions {
+    /// Whether the server remembers what was said before.
+    pub connection: Connection,
+    /// Take packs whose deltas have bases that are not in the pack but here.
+    pub thin_pack: bool,
+    /// Take deltas that name their base by offset.
+    pub ofs_delta: bool,
+    /// Take annotated tags of objects that are sent, without asking for them.
+    pub include_tag: bool,
+    /// Have the server tell of its progress.
+    pub progress: bool,
+    /// What is said to the server beside the request (`--server-option`); version 2 only.
+    pub server_options: Vec<BString>,
+    /// What this program calls itself.
+    pub agent: BString,
+}
+
+impl Default for FetchOptions {
+    fn default() -> Self {
+        FetchOptions {
+            connection: Connection::Stateful,
+            thin_pack: true,
+            ofs_delta: true,
+            include_tag: true,
+            progress: true,
+            server_options: Vec::new(),
+            agent: DEFAULT_AGENT.into(),
+        }
+    }
+}
+
+/// Fetches a pack.
+///
+/// After [`Action::NextHaves`] the owner calls [`haves`](Self::haves). The pack comes in pieces of any size
+/// with [`Action::Pack`]; whether it is whole is for its receiver to see, from its trailer.
+#[derive(Clone, Debug)]
+pub struct Fetch {
+    incoming: Incoming,
+    outgoing: Vec<u8>,
+    state: State,
+    negotiation: Negotiation,
+    dialect: Dialect,
+    acks: VecDeque<Ack>,
+}
+
+#[derive(Clone, Debug)]
+enum Dialect {
+    V0(v0::Dialect),
+    V2(v2::Dialect),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// The owner owes haves.
+    Haves,
+    /// A request is to be sent.
+    Request {
+        done: bool,
+    },
+    EndRequest {
+        done: bool,
+    },
+    /// The answer to a request that was not the last.
+    Acks,
+    /// Version 0: what is left to be said before the pack, `plain` lines or up to the final one.
+    FinalAck,
+    /// Version 2: the header of a section.
+    Section,
+    /// The pack, on side bands.
+    Banded,
+    /// The pack, as it is.
+    Raw,
+    Done,
+}
+
+impl Fetch {
+    /// Prepares to fetch `wants` from a server that has introduced itself.
+    ///
+    /// # Errors
+    /// [`ClientError::Request`] when nothing is wanted, or an id is of another object format than the
+    /// server's; [`ClientError::Unsupported`] when the server cannot fetch.
+    pub fn new(
+        server: &Advertisement,
+        wants: impl IntoIterator<Item = ObjectId>,
+        options: &FetchOptions,
+    ) -> Result<Self, ClientError> {
+        let mut wants = wants.into_iter().collect::<Vec<_>>();
+        wants.sort_unstable();
+        wants.dedup();
+        if wants.is_empty() {
+            return Err(ClientError::Request("a fetch without anything wanted"));
+        }
+        if wants.iter().any(|id| id.format() != server.format) {
+            return Err(ClientError::Request(
+                "what is wanted is named in another object format than the server's",
+            ));
+        }
+        let dialect = match server.version {
+            ProtocolVersion::V2 => Dialect::V2(v2::Dialect::new(server, &wants, options)?),
+            ProtocolVersion::V0 | ProtocolVersion::V1 => {
+                Dialect::V0(v0::Dialect::new(server, &wants, options)?)
+            }
+        };
+        // In version 2 nothing is remembered between requests, whatever carries them.
+        let batches = match dialect {
+            Dialect::V0(_) => options.connection,
+            Dialect::V2(_) => Connection::Stateless,
+        };
+        Ok(Fetch {
+            incoming: Incoming::default(),
+            outgoing: Vec::new(),
+            state: State::Haves,
+            negotiation: Negotiation::new(batches),
+            dialect,
+            acks: VecDeque::new(),
+        })
+    }
+
+    /// Replies to [`Action::NextHaves`] with commits that are here, children before parents. Fewer than were
+    /// asked for mean that there are no more, and more are passed over. Ignored at any other time.
+    pub fn haves(&mut self, haves: &[ObjectId]) {
+        if self.state == State::Haves {
+            self.negotiation.offer(haves);
+            self.state = State::Request { done: self.negotiation.is_over() };
+        }
+    }
+
+    /// What follows the answer to one round of haves.
+    fn next_round(&mut self) {
+        self.state = match self.negotiation.is_over() {
+            true => {
+                self.negotiation.batch.clear();
+                State::Request { done: true }
+            }
+            false => State::Haves,
+        };
+    }
+
+    fn acknowledged(&mut self, ack: Ack) {
+        self.negotiation.ready |= ack.status == super::AckStatus::Ready;
+        if self.negotiation.acknowledge(ack.id) || ack.status == super::AckStatus::Ready {
+            self.acks.push_back(ack);
+        }
+    }
+
+    /// The next piece of a banded pack: a range of the input, or nothing when the band carried none.
+    fn band(&mut self) -> Result<Option<Piece>, ClientError> {
+        let Some(span) = self.incoming.band_span()? else { return Ok(Some(Piece::Read)) };
+        let Span::Data(range) = span else {
+            return match span {
+                Span::Flush => Ok(Some(Piece::End)),
+                _ => Err(unexpected("pack data", b"")),
+            };
+        };
+        let content = range.start + 1..range.end;
+        match Band::demux(self.incoming.slice(&range)) {
+            Ok(Band::Data([]) | Band::Progress([])) => Ok(None),
+            Ok(Band::Data(_)) => Ok(Some(Piece::Pack(content))),
+            Ok(Band::Progress(_)) => Ok(Some(Piece::Progress(content))),
+            Ok(Band::Error(message)) => Err(ClientError::Remote(Excerpt::new(message))),
+            // A server that fails before its first band says so in a plain packet.
+            Err(error) => match Packet::Data(self.incoming.slice(&range)).error() {
+                Some(message) => Err(ClientError::Remote(Excerpt::new(message))),
+                None => Err(error.into()),
+            },
+        }
+    }
+}
+
+enum Piece {
+    Read,
+    Pack(Range<usize>),
+    Progress(Range<usize>),
+    End,
+}
+
+impl Machine for Fetch {
+    fn feed(&mut self, bytes: &[u8]) -> usize {
+        self.incoming.feed(bytes)
+    }
+
+    fn feed_end(&mut self) {
+        self.incoming.feed_end();
+    }
+
+    fn poll(&mut self) -> Result<Action<'_>, ClientError> {
+        loop {
+            if let Some(ack) = self.acks.pop_front() {
+                return Ok(Action::Ack(ack));
+            }
+            match self.state {
+                State::Haves => return Ok(Action::NextHaves { count: self.negotiation.wanted() }),
+                State::Request { done } => {
+                    self.outgoing.clear();
+                    match &mut self.dialect {
+                        Dialect::V0(v0) => v0.request(&mut self.outgoing, &self.negotiation, done)?,
+                        Dialect::V2(v2) => v2.request(&mut self.outgoing, &self.negotiation, done)?,
+                    }
+                    self.negotiation.sending();
+                    self.incoming.restart();
+                    self.state = State::EndRequest { done };
+                    return Ok(Action::Send(&self.outgoing));
+                }
+                State::EndRequest { done } => {
+                    self.state = match &self.dialect {
+                        _ if !done => State::Acks,
+                        Dialect::V0(v0) => v0.after_done(),
+                        Dialect::V2(_) => State::Section,
+                    };
+                    return Ok(Action::EndRequest);
+                }
+                State::Acks | State::FinalAck | State::Section => {
+                    let Some(span) = self.incoming.span()? else { return Ok(Action::Read) };
+                    let packet = self.incoming.packet(&span);
+                    let step = match &mut self.dialect {
+                        Dialect::V0(v0) => v0.packet(self.state, packet)?,
+                        Dialect::V2(v2) => v2.packet(self.state, packet)?,
+                    };
+                    match step {
+                        Step::Stay => {}
+                        Step::Ack(ack) => self.acknowledged(ack),
+                        Step::AckAndRound(ack) => {
+                            self.acknowledged(ack);
+                            self.negotiation.ready = true;
+                            self.next_round();
+                        }
+                        Step::Ready => self.negotiation.ready = true,
+                        Step::Round => match &self.dialect {
+                            Dialect::V0(v0) if self.negotiation.ready && v0.no_done() => {
+                                self.state = State::FinalAck;
+                            }
+                            _ => self.next_round(),
+                        },
+                        Step::To(state) => self.state = state,
+                    }
+                }
+                State::Banded => match self.band()? {
+                    None => {}
+                    Some(Piece::Read) => return Ok(Action::Read),
+                    Some(Piece::End) => self.state = State::Done,
+                    Some(Piece::Pack(range)) => return Ok(Action::Pack(self.incoming.slice(&range))),
+                    Some(Piece::Progress(range)) => return Ok(Action::Progress(self.incoming.slice(&range))),
+                },
+                State::Raw => match self.incoming.raw() {
+                    None => self.state = State::Done,
+                    Some(range) if range.is_empty() => return Ok(Action::Read),
+                    Some(range) => return Ok(Action::Pack(self.incoming.slice(&range))),
+                },
+                State::Done => return Ok(Action::Done),
+            }
+        }
+    }
+}
+
+/// What a packet before the pack means.
+enum Step {
+    Stay,
+    Ack(Ack),
+    /// An acknowledgement after which haves are of no more use.
+    AckAndRound(Ack),
+    Ready,
+    /// The answer to this round is over.
+    Round,
+    To(State),
+}
+
+fn unexpected(expected: &'static str, got: &[u8]) -> ClientError {
+    ClientError::Unexpected { expected, got: Excerpt::new(got) }
+}
+
+fn write_ids(out: &mut Vec<u8>, word: &[u8], ids: &[ObjectId]) -> Result<(), ClientError> {
+    let mut hex = Vec::new();
+    for id in ids {
+        hex.clear();
+        id.write_hex(&mut hex);
+        pkt_line::write_parts(out, &[word, &hex, b"\n"])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! The `fetch` command of version 2 (`gitprotocol-v2(5)`): each request says everything anew, and the answer
+//! comes in sections.
+
+use super::super::ls_refs::write_command;
+use super::super::{Ack, AckStatus, Advertisement, ClientError, FetchOptions, negotiation::Negotiation};
+use super::{State, Step, unexpected, write_ids};
+use crate::pkt_line::{self, Packet};
+use git_core_object::{ObjectFormat, ObjectId};
+
+#[derive(Clone, Debug)]
+pub(super) struct Dialect {
+    format: ObjectFormat,
+    /// The beginning of each request: everything but haves.
+    prefix: Vec<u8>,
+    ready: bool,
+}
+
+impl Dialect {
+    pub(super) fn new(
+        server: &Advertisement,
+        wants: &[ObjectId],
+        options: &FetchOptions,
+    ) -> Result<Self, ClientError> {
+        if !server.capabilities.has("fetch") {
+            return Err(ClientError::Unsupported("fetch"));
+        }
+        let mut prefix = Vec::new();
+        write_command(&mut prefix, "fetch", server, &options.agent, &options.server_options)?;
+        for (wanted, argument) in [
+            (options.thin_pack, "thin-pack"),
+            (!options.progress, "no-progress"),
+            (options.include_tag, "include-tag"),
+            (options.ofs_delta, "ofs-delta"),
+        ] {
+            if wanted {
+                pkt_line::write_text(&mut prefix, argument.as_bytes())?;
+            }
+        }
+        write_ids(&mut prefix, b"want ", wants)?;
+        Ok(Dialect { format: server.format, prefix, ready: false })
+    }
+
+    pub(super) fn request(
+        &mut self,
+        out: &mut Vec<u8>,
+        negotiation: &Negotiation,
+        done: bool,
+    ) -> Result<(), ClientError> {
+        out.extend_from_slice(&self.prefix);
+        write_ids(out, b"have ", negotiation.common())?;
+        write_ids(out, b"have ", &negotiation.batch)?;
+        if done {
+            pkt_line::write_text(out, b"done")?;
+        }
+        pkt_line::write_flush(out);
+        Ok(())
+    }
+
+    pub(super) fn packet(&mut self, state: State, packet: Packet<'_>) -> Result<Step, ClientError> {
+        match (state, packet) {
+            // The server has told `ready`, and goes on to the pack in the same answer.
+            (State::Acks, Packet::Delim) if self.ready => Ok(Step::To(State::Section)),
+            (State::Acks, Packet::Flush) => Ok(Step::Round),
+            (State::Acks, Packet::Data(_)) => self.acknowledgment(packet.text().unwrap_or_default()),
+            (State::Section, Packet::Data(_)) => match &**packet.text().unwrap_or_default() {
+                b"packfile" => Ok(Step::To(State::Banded)),
+                other => Err(unexpected("packfile", other)),
+            },
+            _ => Err(unexpected("the next section of the server's answer", b"")),
+        }
+    }
+
+    fn acknowledgment(&mut self, line: &[u8]) -> Result<Step, ClientError> {
+        if let Some(hex) = line.strip_prefix(b"ACK ") {
+            let id = ObjectId::from_hex_of(self.format, hex)
+                .map_err(|_| unexpected("an acknowledgement", line))?;
+            return Ok(Step::Ack(Ack { id, status: AckStatus::Common }));
+        }
+        match line {
+            b"acknowledgments" | b"NAK" => Ok(Step::Stay),
+            b"ready" => {
+                self.ready = true;
+                Ok(Step::Ready)
+            }
+            other => Err(unexpected("an acknowledgement", other)),
+        }
+    }
+}
