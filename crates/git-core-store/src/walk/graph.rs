@@ -219,7 +219,9 @@ pub fn is_ancestor(
         queue.push(graph.time(node), node);
     }
     let (mut visited, mut open) = (0u64, 1usize);
-    while open > 0 && let Some(node) = queue.pop() {
+    while open > 0
+        && let Some(node) = queue.pop()
+    {
         visited += 1;
         if visited.is_multiple_of(1024) {
             cx.check()?;

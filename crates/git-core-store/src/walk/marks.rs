@@ -21,7 +21,8 @@ impl Marks {
         let (word, bit) = (number as usize / 64, 1u64 << (number % 64));
         if let Some(word) = self.fixed.get(word) {
             // Most are there already, and reading does not take the line from other processors.
-            return word.load(Ordering::Relaxed) & bit == 0 && word.fetch_or(bit, Ordering::Relaxed) & bit == 0;
+            return word.load(Ordering::Relaxed) & bit == 0
+                && word.fetch_or(bit, Ordering::Relaxed) & bit == 0;
         }
         let mut more = self.more.write().unwrap_or_else(PoisonError::into_inner);
         let word = word - self.fixed.len();

@@ -172,7 +172,14 @@ impl Ready {
                 nodes.push(node);
             }
         }
-        Ok(Ready { graph, flags: Flags::default(), common: Vec::new(), oldest: i64::MAX, wants: nodes, cx: cx.clone() })
+        Ok(Ready {
+            graph,
+            flags: Flags::default(),
+            common: Vec::new(),
+            oldest: i64::MAX,
+            wants: nodes,
+            cx: cx.clone(),
+        })
     }
 
     /// Takes an object that the client has; says whether we have it too.

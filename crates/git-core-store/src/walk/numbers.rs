@@ -71,16 +71,12 @@ impl Numbers {
 
     /// The number of an object, if it has one.
     pub fn lookup(&self, id: &ObjectId) -> Option<u32> {
-        self.lookup_packed(id).or_else(|| {
-            self.loose.read().unwrap_or_else(PoisonError::into_inner).numbers.get(id).copied()
-        })
+        self.lookup_packed(id)
+            .or_else(|| self.loose.read().unwrap_or_else(PoisonError::into_inner).numbers.get(id).copied())
     }
 
     fn lookup_packed(&self, id: &ObjectId) -> Option<u32> {
-        self.packs
-            .iter()
-            .zip(&self.bases)
-            .find_map(|(pack, base)| Some(base + pack.pack.idx().lookup(id)?.0))
+        self.packs.iter().zip(&self.bases).find_map(|(pack, base)| Some(base + pack.pack.idx().lookup(id)?.0))
     }
 
     /// Where a packed object is: index of its pack, and position in the pack's index.

@@ -7,7 +7,8 @@ use super::peel;
 use super::trees::{Trees, Visit};
 use crate::Snapshot;
 use git_core_idx::{IdxPosition, PackOffset};
-use git_core_object::{Context, Kind, ObjectId, Phase, ReadError, Task};
+use git_core_object::{Context, Kind, ObjectFormat, ObjectId, Phase, ReadError, Task};
+use git_core_pack::PackPlan;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -18,6 +19,8 @@ const CHUNK: usize = 64;
 pub struct ObjectSet {
     numbers: Numbers,
     words: Vec<u64>,
+    /// What was met on the excluded side.
+    excluded: Vec<u64>,
     len: u64,
 }
 
@@ -35,6 +38,12 @@ impl ObjectSet {
     /// Whether an object is in it.
     pub fn contains(&self, id: &ObjectId) -> bool {
         self.numbers.lookup(id).is_some_and(|number| self.has(number))
+    }
+
+    /// Whether an object is known to be on the excluded side: the trees and blobs at its edge, and what was
+    /// excluded by name. A thin pack may have deltas on these.
+    pub fn is_excluded(&self, id: &ObjectId) -> bool {
+        self.numbers.lookup(id).is_some_and(|number| has(&self.excluded, number))
     }
 
     /// Adds an object; says whether it was new.
@@ -72,7 +81,7 @@ impl ObjectSet {
 
     /// Whether the object with this number is in it.
     pub fn has(&self, number: u32) -> bool {
-        self.words.get(number as usize / 64).is_some_and(|word| word >> (number % 64) & 1 != 0)
+        has(&self.words, number)
     }
 
     /// The objects of one pack of [`numbers`](Self::numbers), by their place in the pack.
@@ -92,6 +101,25 @@ impl ObjectSet {
         Ok(out)
     }
 
+    /// A pack of these objects: those that are packed in the order of their packs, so that their entries can be
+    /// copied, then the others.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the index of a pack is damaged.
+    pub fn plan(&self, format: ObjectFormat) -> Result<PackPlan, ReadError> {
+        let mut plan = PackPlan::new(format);
+        for (at, stored) in self.numbers.packs().iter().enumerate() {
+            let entries = self.in_pack(at)?;
+            if entries.is_empty() {
+                continue;
+            }
+            let number = plan.add_pack(stored.pack.clone());
+            entries.into_iter().for_each(|(_, position)| plan.reuse(number, position));
+        }
+        self.unpacked().for_each(|id| plan.fresh(id));
+        Ok(plan)
+    }
+
     /// The objects that are in no pack, in the order they were met.
     pub fn unpacked(&self) -> impl Iterator<Item = ObjectId> + '_ {
         let first = self.numbers.packed();
@@ -103,9 +131,15 @@ impl ObjectSet {
     /// All ids, in no useful order.
     pub fn ids(&self) -> impl Iterator<Item = ObjectId> + '_ {
         self.words.iter().enumerate().flat_map(move |(at, word)| {
-            (0..64).filter(move |bit| word >> bit & 1 != 0).map(move |bit| self.numbers.id(at as u32 * 64 + bit))
+            (0..64)
+                .filter(move |bit| word >> bit & 1 != 0)
+                .map(move |bit| self.numbers.id(at as u32 * 64 + bit))
         })
     }
+}
+
+fn has(words: &[u64], number: u32) -> bool {
+    words.get(number as usize / 64).is_some_and(|word| word >> (number % 64) & 1 != 0)
 }
 
 /// Everything that `query.include` reaches and `query.exclude` does not, the named objects too; they may be of
@@ -168,7 +202,7 @@ pub fn reachable(snapshot: &dyn Snapshot, query: &Query, cx: &Context) -> Result
     progress.set(len, 0);
     progress.report(0);
     drop(progress);
-    Ok(ObjectSet { numbers, words, len })
+    Ok(ObjectSet { numbers, words, excluded: hidden, len })
 }
 
 /// The objects a query names, by kind.

@@ -113,7 +113,10 @@ impl<'a> Trees<'a> {
             visit.object(&id, number, kind, &self.path)?;
             if kind == Kind::Tree {
                 if stack.len() >= MAX_DEPTH {
-                    return Err(ReadError::corrupt(format_args!("tree {id}"), "trees lie too deep in one another"));
+                    return Err(ReadError::corrupt(
+                        format_args!("tree {id}"),
+                        "trees lie too deep in one another",
+                    ));
                 }
                 let mut child = self.open(&id, path_key(&self.path))?;
                 child.path_len = parent_len;
