@@ -78,6 +78,12 @@ impl Capabilities {
         self
     }
 
+    /// Takes away all of this name.
+    pub fn remove(&mut self, name: &str) -> &mut Self {
+        self.entries.retain(|(n, _)| n != name);
+        self
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()

@@ -146,6 +146,11 @@ impl Decoder {
         &self.buffer[range.clone()]
     }
 
+    /// Goes back to where a packet began; only until the next call of [`feed`](Self::feed).
+    pub(crate) fn rewind(&mut self, start: usize) {
+        self.start = start.min(self.start);
+    }
+
     /// Takes all of [`rest`](Self::rest).
     pub(crate) fn take_rest(&mut self) -> std::ops::Range<usize> {
         let start = std::mem::replace(&mut self.start, self.buffer.len());

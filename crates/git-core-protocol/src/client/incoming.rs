@@ -1,6 +1,6 @@
 //! The server's bytes on their way to a machine: packets, and where they end.
 
-use super::ClientError;
+use super::{ClientError, Connection};
 use crate::error::Excerpt;
 use crate::pkt_line::{Decoder, Packet};
 use std::ops::Range;
@@ -30,9 +30,31 @@ impl Incoming {
         self.ended = true;
     }
 
-    /// A new request was sent: its answer has not ended.
-    pub(super) fn restart(&mut self) {
+    /// A new request goes out: its answer has not ended. Over a stateless connection that answer begins anew,
+    /// and what is left of the one before is of no interest.
+    pub(super) fn restart(&mut self, connection: Connection) {
         self.ended = false;
+        if connection == Connection::Stateless {
+            self.decoder = Decoder::new();
+        }
+    }
+
+    /// Whether raw pack data begins here: `None` when more has to be read to tell.
+    pub(super) fn begins_pack(&self) -> Option<bool> {
+        let rest = self.decoder.rest();
+        match rest.len() {
+            0..4 if b"PACK".starts_with(rest) && !self.ended => None,
+            _ => Some(rest.starts_with(b"PACK")),
+        }
+    }
+
+    /// Puts back the packet taken last.
+    pub(super) fn unread(&mut self, span: &Span) {
+        let start = match span {
+            Span::Data(range) => range.start,
+            _ => return,
+        };
+        self.decoder.rewind(start - 4);
     }
 
     /// The next packet, or `None` when more has to be read.

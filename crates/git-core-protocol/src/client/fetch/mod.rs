@@ -64,6 +64,7 @@ pub struct Fetch {
     negotiation: Negotiation,
     dialect: Dialect,
     acks: VecDeque<Ack>,
+    connection: Connection,
 }
 
 #[derive(Clone, Debug)]
@@ -87,6 +88,8 @@ enum State {
     Acks,
     /// Version 0: what is left to be said before the pack, `plain` lines or up to the final one.
     FinalAck,
+    /// Versions 0 and 1 without multi_ack: acknowledgements that are repeated before the pack.
+    Settling,
     /// Version 2: the header of a section.
     Section,
     /// The pack, on side bands.
@@ -136,6 +139,7 @@ impl Fetch {
             negotiation: Negotiation::new(batches),
             dialect,
             acks: VecDeque::new(),
+            connection: options.connection,
         })
     }
 
@@ -164,6 +168,32 @@ impl Fetch {
         if self.negotiation.acknowledge(ack.id) || ack.status == super::AckStatus::Ready {
             self.acks.push_back(ack);
         }
+    }
+
+    /// Passes over acknowledgements until the pack begins; whether there was anything to be read.
+    fn settle(&mut self) -> Result<bool, ClientError> {
+        let Dialect::V0(dialect) = &self.dialect else { return Err(unexpected("a pack", b"")) };
+        let pack = dialect.pack();
+        if pack == State::Raw {
+            match self.incoming.begins_pack() {
+                None => return Ok(false),
+                Some(true) => {
+                    self.state = pack;
+                    return Ok(true);
+                }
+                Some(false) => {}
+            }
+        }
+        let Some(span) = self.incoming.span()? else { return Ok(false) };
+        let line = self.incoming.packet(&span).text().unwrap_or_default();
+        if !line.starts_with(b"ACK ") && *line != *b"NAK" {
+            if pack == State::Raw {
+                return Err(unexpected("a pack", line));
+            }
+            self.incoming.unread(&span);
+            self.state = pack;
+        }
+        Ok(true)
     }
 
     /// The next piece of a banded pack: a range of the input, or nothing when the band carried none.
@@ -220,7 +250,7 @@ impl Machine for Fetch {
                         Dialect::V2(v2) => v2.request(&mut self.outgoing, &self.negotiation, done)?,
                     }
                     self.negotiation.sending();
-                    self.incoming.restart();
+                    self.incoming.restart(self.connection);
                     self.state = State::EndRequest { done };
                     return Ok(Action::Send(&self.outgoing));
                 }
@@ -257,6 +287,10 @@ impl Machine for Fetch {
                         Step::To(state) => self.state = state,
                     }
                 }
+                State::Settling => match self.settle()? {
+                    true => {}
+                    false => return Ok(Action::Read),
+                },
                 State::Banded => match self.band()? {
                     None => {}
                     Some(Piece::Read) => return Ok(Action::Read),

@@ -115,6 +115,7 @@ impl Dialect {
             out.append(&mut self.prefix);
         }
         self.begun = true;
+        // Once the server has acknowledged, it is waiting for `done` only.
         if !self.settled {
             write_ids(out, b"have ", &negotiation.batch)?;
         }
@@ -127,12 +128,12 @@ impl Dialect {
 
     pub(super) const fn after_done(&self) -> State {
         match self.settled {
-            true => self.pack(),
+            true => State::Settling,
             false => State::FinalAck,
         }
     }
 
-    const fn pack(&self) -> State {
+    pub(super) const fn pack(&self) -> State {
         match self.banded {
             true => State::Banded,
             false => State::Raw,
