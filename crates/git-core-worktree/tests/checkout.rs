@@ -275,6 +275,76 @@ fn what_is_there_stays_unless_it_may_be_replaced() {
     assert!(outside.path().join("file").exists());
 }
 
+/// Does something to the working tree while it is written.
+struct Meddler<F: Fn(&BStr) + Send + Sync>(F);
+
+impl<F: Fn(&BStr) + Send + Sync> Converter for Meddler<F> {
+    fn to_worktree<'a>(&self, path: &BStr, content: &'a [u8]) -> Result<Cow<'a, [u8]>, BoxError> {
+        self.0(path);
+        Ok(content.into())
+    }
+}
+
+fn one_thread() -> Context {
+    let mut limits = Limits::default();
+    limits.threads = 1;
+    Context::new().with_limits(limits)
+}
+
+#[test]
+fn two_paths_that_are_one_file_are_reported() {
+    let repo = Repo::new(ObjectFormat::Sha1);
+    repo.write("README", "1");
+    repo.write("readme", "2");
+    let tree = repo.tree();
+    let dir = tempfile::tempdir().unwrap();
+    // As a file system would have it that tells no upper from lower case.
+    let meddler = Meddler(|path: &BStr| {
+        if path == "readme" {
+            std::fs::hard_link(dir.path().join("README"), dir.path().join("readme")).unwrap();
+        }
+    });
+    for existing in [Existing::Refuse, Existing::Replace] {
+        let mut options = CheckoutOptions::default();
+        options.converter = &meddler;
+        options.existing = existing;
+        if existing == Existing::Replace {
+            std::fs::remove_file(dir.path().join("README")).unwrap();
+        }
+        let done = checkout(&repo.objects(), &tree, dir.path(), &options, &one_thread()).unwrap();
+        assert_eq!(done.collisions, ["readme"]);
+        assert_eq!(done.written, 1);
+        assert_eq!(done.index.get("readme").unwrap().stat, Default::default());
+        assert_eq!(std::fs::read(dir.path().join("readme")).unwrap(), b"1");
+    }
+}
+
+#[test]
+fn a_directory_that_becomes_a_link_leads_nowhere() {
+    let repo = Repo::new(ObjectFormat::Sha1);
+    for path in ["d/a", "d/b", "d/sub/c", "e", "f/x"] {
+        repo.write(path, path);
+    }
+    let tree = repo.tree();
+    let outside = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let meddler = Meddler(|path: &BStr| match path.as_bytes() {
+        b"d/b" => {
+            std::fs::rename(at("d"), at("moved")).unwrap();
+            symlink(outside.path(), at("d")).unwrap();
+        }
+        b"e" => symlink(outside.path(), at("f")).unwrap(),
+        _ => {}
+    });
+    let mut options = CheckoutOptions::default();
+    options.converter = &meddler;
+    let error = checkout(&repo.objects(), &tree, dir.path(), &options, &one_thread()).unwrap_err();
+    assert!(matches!(error, CheckoutError::Exists { path } if path == "f/x"));
+    assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 0);
+    assert!(at("moved/b").exists() && at("moved/sub/c").exists());
+}
+
 /// Objects that no git would write: trees as they are given.
 struct Hostile(Memory);
 
