@@ -9,10 +9,10 @@ mod client;
 mod fixture;
 mod lab;
 mod matrix;
-//mod measure;
-//mod raw;
-//mod real;
-//mod report;
+mod measure;
+mod raw;
+mod real;
+mod report;
 mod scenario;
 mod server;
 
@@ -60,7 +60,7 @@ pub(crate) fn main(options: &Options) -> Outcome<bool> {
     };
     let lab = Lab::new(clean, program)?;
     let count = match &options.repo {
-        Some(_) => Count::default(),
+        Some(repo) => real::run(&lab, &workspace, options, repo)?,
         None => cells(&lab, options.full, options.only.as_deref())?,
     };
     println!("{count}");

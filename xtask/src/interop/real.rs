@@ -1,0 +1,404 @@
+//! `--repo`: a real history cloned, fetched and pushed in all pairings, checked, and measured beside git.
+//!
+//! The repository given is only read; everything happens on a copy of it. Servers are measured with a client that
+//! throws the pack away, clients against git's own daemon.
+
+use super::client::Client;
+use super::fixture;
+use super::lab::{Lab, same};
+use super::matrix::{Asking, Serving};
+use super::measure::{self, Sample, Watch};
+use super::report::{self, Job};
+use super::server::Server;
+use super::{Options, raw};
+use crate::Outcome;
+use crate::run::read_within;
+use crate::summary::Count;
+use crate::workspace::Workspace;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// How long any single step may take, however large the history.
+const PATIENCE: Duration = Duration::from_secs(3600);
+/// Commits that an incremental fetch brings.
+const NEWS: usize = 200;
+/// Clients that clone at once.
+const CROWD: usize = 50;
+
+/// The copy, what is in it, and where things go.
+struct Real<'a> {
+    lab: &'a Lab,
+    place: PathBuf,
+    served: PathBuf,
+    format: String,
+    branch: String,
+    tip: String,
+    old: String,
+    wants: Vec<String>,
+    objects: u32,
+    only: Option<&'a str>,
+    count: Count,
+    jobs: Vec<Job>,
+}
+
+/// Runs all checks and measurements, prints them, and writes them down when the options name a section.
+pub(super) fn run(lab: &Lab, workspace: &Workspace, options: &Options, repo: &Path) -> Outcome<Count> {
+    let parent = workspace.target.join("xtask");
+    std::fs::create_dir_all(&parent)?;
+    let folder = tempfile::tempdir_in(parent)?;
+    let lab = lab.at(&folder.path().join("home"), 2)?;
+    let mut real = Real::prepare(&lab, folder.path(), repo, options.only.as_deref())?;
+    let circumstances = real.circumstances(workspace, options.rounds)?;
+    println!("{circumstances}");
+    real.pairings();
+    for round in 0..options.rounds {
+        println!("round {} of {}", round + 1, options.rounds);
+        real.round(round);
+    }
+    real.crowd();
+    let name = options.name.as_deref().unwrap_or("this repository");
+    let section = report::section(name, &circumstances, &real.jobs);
+    println!("\n{section}");
+    if let Some(name) = &options.name {
+        report::write(&workspace.root.join("docs/performance.md"), name, &section)?;
+    }
+    Ok(real.count)
+}
+
+impl<'a> Real<'a> {
+    fn prepare(lab: &'a Lab, place: &Path, repo: &Path, only: Option<&'a str>) -> Outcome<Real<'a>> {
+        let served = place.join("served");
+        std::fs::create_dir(&served)?;
+        let repo = std::path::absolute(repo)?.display().to_string();
+        println!("copying {repo}");
+        lab.ask(&served, &["clone", "--quiet", "--mirror", "--no-hardlinks", &repo, "repo.git"])?;
+        let copy = served.join("repo.git");
+        let ask = |arguments: &[&str]| {
+            Ok::<_, Box<dyn std::error::Error + Send + Sync>>(lab.ask(&copy, arguments)?.trim().to_owned())
+        };
+        let branch = ask(&["symbolic-ref", "HEAD"])?;
+        let length: usize = ask(&["rev-list", "--first-parent", "--count", "HEAD"])?.parse()?;
+        let old = ask(&["rev-parse", &format!("HEAD~{}", NEWS.min(length.saturating_sub(1)))])?;
+        let mut wants: Vec<String> =
+            ask(&["for-each-ref", "--format=%(objectname)"])?.lines().map(str::to_owned).collect();
+        wants.sort();
+        wants.dedup();
+        let objects =
+            lab.ask(&copy, &["rev-list", "--objects", "--all", "--no-object-names"])?.lines().count();
+        let real = Real {
+            lab,
+            place: place.to_path_buf(),
+            format: ask(&["rev-parse", "--show-object-format"])?,
+            tip: ask(&["rev-parse", "HEAD"])?,
+            branch,
+            old,
+            wants,
+            objects: u32::try_from(objects)?,
+            served,
+            only,
+            count: Count::default(),
+            jobs: Vec::new(),
+        };
+        real.base()?;
+        real.work()?;
+        Ok(real)
+    }
+
+    /// `base.git`: what somebody has who last fetched a while ago.
+    fn base(&self) -> Outcome {
+        let format = format!("--object-format={}", self.format);
+        self.lab.ask(&self.place, &["init", "--quiet", "--bare", &format, "base.git"])?;
+        let base = self.place.join("base.git");
+        let from = format!("file://{}", self.served.join("repo.git").display());
+        self.lab.ask(
+            &base,
+            &["fetch", "--quiet", "--no-tags", &from, &format!("{}:{}", self.old, self.branch)],
+        )?;
+        self.lab.ask(&base, &["symbolic-ref", "HEAD", &self.branch])?;
+        Ok(())
+    }
+
+    /// `work.git`: the history and 10,000 new objects on a branch `interop`.
+    fn work(&self) -> Outcome {
+        self.copy("served/repo.git", "work.git")?;
+        let mut noise = fixture::Noise(0x2545_f491_4f6c_dd1d);
+        let mut stream = String::new();
+        for commit in 0..100 {
+            let time = 1_700_000_000 + commit * 60;
+            stream.push_str(&format!(
+                "commit refs/heads/interop\ncommitter C <c@example.org> {time} +0000\ndata 4\nnew\n\n"
+            ));
+            if commit == 0 {
+                stream.push_str(&format!("from {}\n", self.tip));
+            }
+            // A commit, its tree, the tree of the folder (and that of all folders): 100 with these.
+            for file in 0..96 {
+                let lines: String = (0..20).map(|_| format!("{:016x}\n", noise.next())).collect();
+                stream.push_str(&format!(
+                    "M 100644 inline interop/{commit}/{file}\ndata {}\n{lines}\n",
+                    lines.len()
+                ));
+            }
+        }
+        fixture::import(self.lab, &self.place.join("work.git"), &stream)
+    }
+
+    /// A copy of a repository of the run that shares its packs.
+    fn copy(&self, from: &str, to: &str) -> Outcome<PathBuf> {
+        let target = self.place.join(to);
+        if target.exists() {
+            std::fs::remove_dir_all(&target)?;
+        }
+        self.lab.ask(&self.place, &["clone", "--quiet", "--mirror", from, &target.display().to_string()])?;
+        Ok(target)
+    }
+
+    fn circumstances(&self, workspace: &Workspace, rounds: usize) -> Outcome<String> {
+        let size = self.lab.ask(&self.served.join("repo.git"), &["count-objects", "-v"])?;
+        let size: u64 =
+            size.lines().find_map(|line| line.strip_prefix("size-pack: ")?.parse().ok()).unwrap_or(0);
+        let commit = self.lab.ask(&workspace.root, &["rev-parse", "--short=10", "HEAD"])?;
+        let version = self.lab.ask(&self.place, &["version"])?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(format!(
+            "{} objects, {} different ref tips, {} MB of packs, {}. {} at commit {}, {}, {cores} cores, medians of {rounds}.",
+            self.objects,
+            self.wants.len(),
+            size * 1024 / 1_000_000,
+            self.format,
+            crate::bench::date(SystemTime::now()),
+            commit.trim(),
+            version.trim(),
+        ))
+    }
+
+    /// Clone, fetch and push with every pairing in which we take part, checked to the last object.
+    fn pairings(&mut self) {
+        use Serving::*;
+        for (serving, asking) in [
+            (ServeHttp, Asking::Git),
+            (GitDaemon, Asking::Ours),
+            (GitBackend, Asking::Ours),
+            (ServeHttp, Asking::Ours),
+            (ServeGit, Asking::Git),
+        ] {
+            let name = format!("{serving:?} -> {asking:?}");
+            if !self.wanted(&name) {
+                continue;
+            }
+            for (step, check) in [
+                ("clone", Real::check_clone as fn(&Real<'a>, Serving, Asking) -> Outcome),
+                ("fetch", Real::check_fetch),
+                ("push", Real::check_push),
+            ] {
+                let result = check(self, serving, asking);
+                self.note(&format!("{name}: {step}"), result);
+            }
+        }
+    }
+
+    fn check_clone(&self, serving: Serving, asking: Asking) -> Outcome {
+        let (server, copy) = (self.server(serving)?, self.fresh("checked.git")?);
+        measure::unwatched(&mut self.client(asking).clone_mirror(&server.url("repo.git"), &copy), PATIENCE)?;
+        self.lab.same_refs(&self.served.join("repo.git"), &copy)?;
+        self.lab.same_fsck(&self.served.join("repo.git"), &copy)
+    }
+
+    fn check_fetch(&self, serving: Serving, asking: Asking) -> Outcome {
+        let server = self.server(serving)?;
+        let copy = self.behind(&server.url("repo.git"))?;
+        measure::unwatched(&mut self.client(asking).fetch(&copy), PATIENCE)?;
+        same("the fetched tip", &self.tip, self.lab.ask(&copy, &["rev-parse", &self.branch])?.trim())?;
+        self.lab.sound(&copy)
+    }
+
+    fn check_push(&self, serving: Serving, asking: Asking) -> Outcome {
+        let server = self.server(serving)?;
+        let target = self.copy("served/repo.git", "served/pushed.git")?;
+        let work = self.place.join("work.git");
+        measure::unwatched(
+            &mut self.client(asking).push(&work, &server.url("pushed.git"), &["interop"]),
+            PATIENCE,
+        )?;
+        self.lab.same_refs(&work, &target)?;
+        self.lab.sound(&target)
+    }
+
+    /// Every measurement once, git's and ours one after the other.
+    fn round(&mut self, round: usize) {
+        type Measure<'a> = fn(&Real<'a>, bool) -> Outcome<Sample>;
+        let jobs: [(&str, Measure<'a>); 6] = [
+            ("full clone, the server", Real::serve_clone),
+            ("full clone, the client", Real::client_clone),
+            ("fetch of the last 200 commits, the server", Real::serve_fetch),
+            ("fetch of the last 200 commits, the client", Real::client_fetch),
+            ("push of 10,000 objects, the server", Real::serve_push),
+            ("push of 10,000 objects, the client", Real::client_push),
+        ];
+        for (name, job) in jobs {
+            if !self.wanted(name) {
+                continue;
+            }
+            // Who goes first changes from round to round.
+            let order = if round.is_multiple_of(2) { [false, true] } else { [true, false] };
+            let mut samples = [None, None];
+            for ours in order {
+                match job(self, ours) {
+                    Ok(sample) => {
+                        println!("{name}, {}: {sample:.2?}", if ours { "ours" } else { "git" });
+                        samples[usize::from(ours)] = Some(sample);
+                    }
+                    Err(error) => self.note(name, Err(error)),
+                }
+            }
+            if let [theirs, Some(ours)] = samples {
+                self.record(name, theirs, ours);
+            }
+        }
+    }
+
+    fn record(&mut self, name: &str, theirs: Option<Sample>, ours: Sample) {
+        match self.jobs.iter_mut().find(|job| job.name == name) {
+            Some(job) => job.pairs.push((theirs, ours)),
+            None => self.jobs.push(Job { name: name.to_owned(), pairs: vec![(theirs, ours)] }),
+        }
+    }
+
+    fn serve_clone(&self, ours: bool) -> Outcome<Sample> {
+        self.serve_raw(ours, &self.wants, &[], Some(self.objects))
+    }
+
+    fn serve_fetch(&self, ours: bool) -> Outcome<Sample> {
+        self.serve_raw(ours, std::slice::from_ref(&self.tip), std::slice::from_ref(&self.old), None)
+    }
+
+    fn serve_raw(
+        &self,
+        ours: bool,
+        wants: &[String],
+        haves: &[String],
+        objects: Option<u32>,
+    ) -> Outcome<Sample> {
+        let server = self.server(if ours { Serving::ServeGit } else { Serving::GitDaemon })?;
+        let watch = Watch::start(server.pid().ok_or("the server is no process")?);
+        let passed = raw::fetch(&server.url("repo.git"), &self.format, wants, haves);
+        let sample = watch.stop();
+        let passed = passed?;
+        if let Some(objects) = objects {
+            same("numbers of objects in the pack", &objects.to_string(), &passed.objects.to_string())?;
+        }
+        println!("  {} objects in {} bytes", passed.objects, passed.bytes);
+        Ok(Sample { first: Some(passed.first), ..sample })
+    }
+
+    fn client_clone(&self, ours: bool) -> Outcome<Sample> {
+        let (server, copy) = (self.server(Serving::GitDaemon)?, self.fresh("measured.git")?);
+        let asking = if ours { Asking::Ours } else { Asking::Git };
+        measure::command(&mut self.client(asking).clone_mirror(&server.url("repo.git"), &copy))
+    }
+
+    fn client_fetch(&self, ours: bool) -> Outcome<Sample> {
+        let server = self.server(Serving::GitDaemon)?;
+        let copy = self.behind(&server.url("repo.git"))?;
+        measure::command(&mut self.client(if ours { Asking::Ours } else { Asking::Git }).fetch(&copy))
+    }
+
+    fn serve_push(&self, ours: bool) -> Outcome<Sample> {
+        self.copy("served/repo.git", "served/pushed.git")?;
+        let server = self.server(if ours { Serving::ServeGit } else { Serving::GitDaemon })?;
+        let mut push = self.client(Asking::Git).push(
+            &self.place.join("work.git"),
+            &server.url("pushed.git"),
+            &["interop"],
+        );
+        let watch = Watch::start(server.pid().ok_or("the server is no process")?);
+        let done = measure::unwatched(&mut push, PATIENCE);
+        let sample = watch.stop();
+        done.map(|()| sample)
+    }
+
+    fn client_push(&self, ours: bool) -> Outcome<Sample> {
+        self.copy("served/repo.git", "served/pushed.git")?;
+        let server = self.server(Serving::GitDaemon)?;
+        let client = self.client(if ours { Asking::Ours } else { Asking::Git });
+        measure::command(&mut client.push(
+            &self.place.join("work.git"),
+            &server.url("pushed.git"),
+            &["interop"],
+        ))
+    }
+
+    /// Many clients at once on one server of ours.
+    fn crowd(&mut self) {
+        let name = format!("{CROWD} clones at once, the server");
+        if !self.wanted(&name) {
+            return;
+        }
+        let result = self.crowd_sample();
+        if let Ok(sample) = &result {
+            self.record(&name, None, *sample);
+        }
+        self.note(&name, result.map(|_| ()));
+    }
+
+    fn crowd_sample(&self) -> Outcome<Sample> {
+        let server = self.server(Serving::ServeGit)?;
+        let url = server.url("repo.git");
+        let watch = Watch::start(server.pid().ok_or("the server is no process")?);
+        let packs = std::thread::scope(|scope| {
+            let one = || raw::fetch(&url, &self.format, &self.wants, &[]);
+            let threads: Vec<_> = (0..CROWD).map(|_| scope.spawn(one)).collect();
+            let join =
+                |thread: std::thread::ScopedJoinHandle<'_, _>| thread.join().map_err(|_| "a client panicked");
+            threads.into_iter().map(join).collect::<Vec<_>>()
+        });
+        let sample = watch.stop();
+        for pack in packs {
+            let objects = pack??.objects;
+            same("numbers of objects in the pack", &self.objects.to_string(), &objects.to_string())?;
+        }
+        Ok(sample)
+    }
+
+    fn wanted(&self, name: &str) -> bool {
+        self.only.is_none_or(|part| name.contains(part))
+    }
+
+    /// A check counts as one test.
+    fn note(&mut self, name: &str, result: Outcome) {
+        match &result {
+            Ok(()) => println!("passed {name}"),
+            Err(error) => println!("FAILED {name}: {error}"),
+        }
+        self.count += Count::one(result.is_ok());
+    }
+
+    fn server(&self, serving: Serving) -> Outcome<Server> {
+        Server::start(self.lab, serving, &self.served, &self.place.join("log"), None)
+    }
+
+    fn client(&self, asking: Asking) -> Client<'_> {
+        Client { lab: self.lab, asking, services: None, trace: None }
+    }
+
+    /// A path below which nothing is left of an earlier run.
+    fn fresh(&self, name: &str) -> Outcome<PathBuf> {
+        let folder = self.place.join(name);
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder)?;
+        }
+        Ok(folder)
+    }
+
+    /// A copy of `base.git` whose `origin` is this address.
+    fn behind(&self, url: &str) -> Outcome<PathBuf> {
+        let copy = self.copy("base.git", "behind.git")?;
+        let set = |name: &str, value: &str| {
+            read_within(self.lab.git(&copy).args(["config", "--replace-all", name, value]), PATIENCE)
+        };
+        set("remote.origin.url", url)?;
+        set("remote.origin.fetch", &format!("+{0}:{0}", self.branch))?;
+        self.lab.ask(&copy, &["config", "--unset", "remote.origin.mirror"])?;
+        Ok(copy)
+    }
+}
