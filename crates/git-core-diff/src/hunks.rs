@@ -21,15 +21,18 @@ impl Default for HunkOptions {
 /// Bytes of a function's line that a hunk header shows.
 const FUNCTION_BYTES: usize = 80;
 
-/// Appends the hunks that turn `old` into `new`, and answers whether there were any. Lines are compared
-/// with their line breaks; a last line without one is followed by `\ No newline at end of file`.
-pub fn write_hunks(old: &[u8], new: &[u8], options: &HunkOptions, out: &mut Vec<u8>) -> bool {
-    let Some(matched) = Matched::new(old, new) else { return false };
+/// Appends the hunks that turn `old` into `new`, and answers how many there were. Lines are compared
+/// with their line breaks; a last line without one is followed by `\ No newline at end of file`. A text longer
+/// than [`MAX_TEXT_BYTES`](crate::MAX_TEXT_BYTES) is not compared and the answer is nothing.
+pub fn write_hunks(old: &[u8], new: &[u8], options: &HunkOptions, out: &mut Vec<u8>) -> Option<usize> {
+    let matched = Matched::new(old, new)?;
+    let mut count = 0;
     let mut search = FunctionSearch { from: 0, found: None };
     for group in groups(&matched.hunks, options.context_lines) {
         write_group(&matched, group, options.context_lines, &mut search, out);
+        count += 1;
     }
-    !matched.hunks.is_empty()
+    Some(count)
 }
 
 /// Cuts the changes into runs whose contexts touch or overlap.

@@ -34,6 +34,7 @@ mod walk;
 
 pub use error::DiffError;
 pub use hunks::{HunkOptions, write_hunks};
+pub use lines::MAX_TEXT_BYTES;
 pub use patch::{Abbreviation, PatchOptions, PatchWriter};
 pub use quote::{PathStyle, write_path};
 pub use raw::{write_name, write_name_status, write_raw};

@@ -3,6 +3,9 @@
 
 use gix_imara_diff::{Algorithm, Diff, Hunk, IndentHeuristic, IndentLevel, InternedInput};
 
+/// The longest text, in bytes, whose lines are matched: 1 GiB, and so never more lines than can be counted.
+pub const MAX_TEXT_BYTES: usize = 1 << 30;
+
 /// Two texts cut into lines, and what differs.
 pub(crate) struct Matched<'a> {
     /// The lines of the old text, each with its line break if it has one.
@@ -14,14 +17,13 @@ pub(crate) struct Matched<'a> {
 }
 
 impl<'a> Matched<'a> {
-    /// Finds what differs. Texts of more than 2^31 lines are beyond what lines can be numbered with, and
-    /// answer nothing.
+    /// Finds what differs; nothing for texts beyond [`MAX_TEXT_BYTES`].
     pub(crate) fn new(old: &'a [u8], new: &'a [u8]) -> Option<Self> {
-        let old: Vec<_> = lines(old).collect();
-        let new: Vec<_> = lines(new).collect();
-        if old.len().max(new.len()) >= i32::MAX as usize / 2 {
+        if old.len().max(new.len()) > MAX_TEXT_BYTES {
             return None;
         }
+        let old: Vec<_> = lines(old).collect();
+        let new: Vec<_> = lines(new).collect();
         let mut input = InternedInput::default();
         input.reserve(old.len() as u32, new.len() as u32);
         input.update_before(old.iter().copied());

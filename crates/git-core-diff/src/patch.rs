@@ -1,6 +1,7 @@
 //! One change as a patch: the header lines, then hunks or the remark that binary files differ.
 
 use crate::hunks::{HunkOptions, write_hunks};
+use crate::lines::MAX_TEXT_BYTES;
 use crate::quote::{PathStyle, write_prefixed};
 use crate::walk::{Change, Entry};
 use crate::{DiffError, Status};
@@ -32,7 +33,8 @@ pub struct PatchOptions {
     pub old_prefix: Vec<u8>,
     /// What stands before a path of the new side: `b/`.
     pub new_prefix: Vec<u8>,
-    /// Files of at least this many bytes are taken for binary unread: `core.bigFileThreshold`, 512 MiB.
+    /// Files of at least this many bytes are taken for binary unread: `core.bigFileThreshold`, 512 MiB. So are
+    /// files of [`MAX_TEXT_BYTES`](crate::MAX_TEXT_BYTES) in any case.
     pub big_file_bytes: u64,
 }
 
@@ -154,7 +156,7 @@ impl<'a> PatchWriter<'a> {
             }
             out.push(b'\n');
         }
-        if !write_hunks(&self.old, &self.new, &self.options.hunks, out) {
+        if write_hunks(&self.old, &self.new, &self.options.hunks, out).unwrap_or(0) == 0 {
             out.truncate(start);
         }
         Ok(())
@@ -222,7 +224,7 @@ fn load(
     if header.kind != Kind::Blob {
         return Err(ReadError::WrongKind { id, expected: Kind::Blob, actual: header.kind });
     }
-    if header.size >= big_file_bytes {
+    if header.size >= big_file_bytes.min(MAX_TEXT_BYTES as u64) {
         return Ok(false);
     }
     objects.require(&id, content)?;
