@@ -6,7 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod blob;
-// pub mod check;
+pub mod check;
 pub mod commit;
 mod context;
 mod date;

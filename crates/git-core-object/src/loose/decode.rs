@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn every_size_comes_back_whole_and_byte_by_byte() {
         for size in [0usize, 1, 20, 24, 25, 31, 32, 33, 1000, 200_000] {
-            let content: Vec<u8> = (0..size).map(|i| (i * i >> 3) as u8).collect();
+            let content: Vec<u8> = (0..size).map(|i| ((i * i) >> 3) as u8).collect();
             let (compressed, _) = encode(ObjectFormat::Sha1, Kind::Blob, &content, Level::default()).unwrap();
             let mut out = vec![1, 2, 3];
             let header = decode(&compressed, size as u64, &mut out).unwrap();
