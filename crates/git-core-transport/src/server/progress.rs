@@ -1,0 +1,186 @@
+//! Progress events as the lines that a client prints behind `remote: `.
+//!
+//! The lines collect here until the driver, which alone may write to the peer, comes for them.
+
+use git_core_object::{Phase, Progress, ProgressEvent};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A running line is written anew no more often than this.
+const INTERVAL: Duration = Duration::from_millis(200);
+/// What waits for a slow peer is bounded; lines beyond it are dropped.
+const PENDING: usize = 64 << 10;
+
+/// Collects lines.
+#[derive(Default)]
+pub(super) struct ProgressText {
+    state: Mutex<State>,
+    changed: Condvar,
+    wake: Option<Box<dyn Fn() + Send + Sync>>,
+}
+
+#[derive(Default)]
+struct State {
+    pending: Vec<u8>,
+    totals: Vec<(Phase, Option<u64>)>,
+    written: Option<Instant>,
+    finished: bool,
+    /// Only messages are wanted, no bars.
+    quiet: bool,
+}
+
+/// What [`ProgressText::wait`] waited for.
+pub(super) enum Waited {
+    Text(Vec<u8>),
+    Idle,
+    Finished,
+}
+
+impl ProgressText {
+    /// Calls `wake` whenever there is something to take.
+    #[cfg(feature = "server")]
+    pub(super) fn waking(wake: impl Fn() + Send + Sync + 'static) -> Self {
+        ProgressText { wake: Some(Box::new(wake)), ..Self::default() }
+    }
+
+    /// The next operation begins; whether the peer shows bars.
+    pub(super) fn begin(&self, bars: bool) {
+        let mut state = self.lock();
+        (state.finished, state.quiet) = (false, !bars);
+    }
+
+    /// The operation that the driver waits for is over.
+    pub(super) fn finish(&self) {
+        self.lock().finished = true;
+        self.changed.notify_all();
+    }
+
+    /// What collected.
+    pub(super) fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut self.lock().pending)
+    }
+
+    /// Waits for text, for the end of the operation, or for this long.
+    pub(super) fn wait(&self, timeout: Duration) -> Waited {
+        let idle = |state: &mut State| state.pending.is_empty() && !state.finished;
+        let (mut state, _) = self
+            .changed
+            .wait_timeout_while(self.lock(), timeout, idle)
+            .unwrap_or_else(PoisonError::into_inner);
+        match (state.pending.is_empty(), state.finished) {
+            (false, _) => Waited::Text(std::mem::take(&mut state.pending)),
+            (true, true) => Waited::Finished,
+            (true, false) => Waited::Idle,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Progress for ProgressText {
+    fn event(&self, event: ProgressEvent<'_>) {
+        let mut state = self.lock();
+        match event {
+            ProgressEvent::Begin { phase, total } => {
+                state.totals.retain(|(other, _)| *other != phase);
+                state.totals.push((phase, total));
+                return;
+            }
+            ProgressEvent::Advance { phase, done, .. } => {
+                let now = Instant::now();
+                if state.written.is_some_and(|last| now - last < INTERVAL) {
+                    return;
+                }
+                state.written = Some(now);
+                state.bar(phase, done, "\r");
+            }
+            ProgressEvent::End { phase, done } => {
+                state.bar(phase, done, ", done.\n");
+                state.totals.retain(|(other, _)| *other != phase);
+            }
+            ProgressEvent::Remote { text } => {
+                if state.pending.len() + text.len() <= PENDING {
+                    state.pending.extend_from_slice(text);
+                }
+            }
+            _ => return,
+        }
+        if state.pending.is_empty() {
+            return;
+        }
+        drop(state);
+        self.changed.notify_all();
+        if let Some(wake) = &self.wake {
+            wake();
+        }
+    }
+}
+
+impl State {
+    fn bar(&mut self, phase: Phase, done: u64, end: &str) {
+        // What crosses the wire is shown by the client itself.
+        if self.quiet || self.pending.len() > PENDING || matches!(phase, Phase::Writing | Phase::Receiving) {
+            return;
+        }
+        let total = self.totals.iter().find(|(other, _)| *other == phase).and_then(|(_, total)| *total);
+        let title = phase.title();
+        let line = match total {
+            Some(total) if total > 0 => {
+                let percent = u128::from(done) * 100 / u128::from(total);
+                format!("{title}: {percent:3}% ({done}/{total}){end}")
+            }
+            _ => format!("{title}: {done}{end}"),
+        };
+        self.pending.extend_from_slice(line.as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use git_core_object::Context;
+    use std::sync::Arc;
+
+    #[test]
+    fn lines_as_git_writes_them() {
+        let text = Arc::new(ProgressText::default());
+        let cx = Context::new().with_progress(text.clone());
+        text.begin(true);
+        let mut task = cx.task(Phase::Counting, Some(4));
+        task.add(4);
+        drop(task);
+        let mut task = cx.task(Phase::Enumerating, None);
+        task.add(7);
+        drop(task);
+        drop(cx.task(Phase::Writing, Some(1)));
+        cx.remote_message(b"hello\n");
+        let lines = String::from_utf8(text.take()).unwrap();
+        assert_eq!(lines, "Counting objects: 100% (4/4), done.\nEnumerating objects: 7, done.\nhello\n");
+        text.begin(false);
+        drop(cx.task(Phase::Counting, Some(4)));
+        assert!(text.take().is_empty());
+    }
+
+    #[test]
+    fn waiting_ends_with_the_operation() {
+        let text = ProgressText::default();
+        text.begin(true);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                text.event(ProgressEvent::Remote { text: b"x" });
+                text.finish();
+            });
+            let mut seen = Vec::new();
+            loop {
+                match text.wait(Duration::from_secs(60)) {
+                    Waited::Text(piece) => seen.extend(piece),
+                    Waited::Finished => break,
+                    Waited::Idle => panic!("woken for nothing"),
+                }
+            }
+            assert_eq!(seen, b"x");
+        });
+    }
+}
