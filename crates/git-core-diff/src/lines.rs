@@ -1,5 +1,9 @@
 //! Matching the lines of two texts as `git diff` does: Myers' algorithm with Git's short cuts, then sliding
-//! each group of changed lines to where Git's indent heuristic wants it. The algorithms are a library's.
+//! each group of changed lines to where Git's indent heuristic wants it.
+//!
+//! The algorithms are a library's: `gix-imara-diff`, which was corrected to follow git where the one that it
+//! descends from does not (imara-diff 0.2 differs from git on 38 of 1,000 commits of a real history, this one
+//! on none).
 
 use gix_imara_diff::{Algorithm, Diff, Hunk, IndentHeuristic, IndentLevel, InternedInput};
 

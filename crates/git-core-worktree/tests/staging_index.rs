@@ -53,6 +53,7 @@ fn versions_and_flags_of_git_are_read_and_written_back() {
             assert!(index.get("skipped").unwrap().flags.skip_worktree);
             assert!(index.get("intended").unwrap().flags.intent_to_add);
             let debug = repo.git(&["ls-files", "--debug"]);
+            harmless_when_damaged(format, &std::fs::read(repo.path().join(".git/index")).unwrap());
 
             let lock = IndexLock::acquire(&repo.path().join(".git/index")).unwrap();
             lock.commit(&index).unwrap();
@@ -60,6 +61,26 @@ fn versions_and_flags_of_git_are_read_and_written_back() {
             assert_eq!(read(&repo, format).entries(), index.entries());
             assert_eq!(String::from_utf8(repo.git(&["ls-files", "-t", "skipped"])).unwrap(), "S skipped\n");
         }
+    }
+}
+
+/// Changes one byte after the other, with a checksum that is not looked at. What can be read nevertheless can
+/// be written and read again.
+fn harmless_when_damaged(format: ObjectFormat, bytes: &[u8]) {
+    let mut bytes = bytes.to_vec();
+    let body_len = bytes.len() - format.raw_len();
+    bytes[body_len..].fill(0);
+    for at in (0..body_len).step_by(211).chain(0..120) {
+        let before = bytes[at];
+        for damage in [0, 0xff, before ^ 0x40, before.wrapping_add(1)] {
+            bytes[at] = damage;
+            if let Ok(index) = Index::parse(format, &bytes) {
+                let mut written = Vec::new();
+                index.encode(&mut written);
+                assert_eq!(Index::parse(format, &written).unwrap(), index);
+            }
+        }
+        bytes[at] = before;
     }
 }
 
