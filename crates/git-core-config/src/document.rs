@@ -61,6 +61,7 @@ pub struct Entry<'a> {
     prefix: &'a BStr,
     name: &'a BStr,
     value: Value<'a>,
+    line: usize,
 }
 
 impl<'a> Entry<'a> {
@@ -91,6 +92,11 @@ impl<'a> Entry<'a> {
     pub const fn value(&self) -> Value<'a> {
         self.value
     }
+
+    /// The line it begins on, counted from 1.
+    pub const fn line(&self) -> usize {
+        self.line
+    }
 }
 
 impl Document {
@@ -119,17 +125,23 @@ impl Document {
     /// Every variable, in the order of the file.
     pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
         let mut current = BStr::new(b"");
-        self.pieces.iter().filter_map(move |piece| match &piece.kind {
-            PieceKind::Section { prefix } => {
-                current = prefix.as_bstr();
-                None
+        let mut next_line = 1;
+        self.pieces.iter().filter_map(move |piece| {
+            let line = next_line;
+            next_line += piece.raw.find_iter(b"\n").count();
+            match &piece.kind {
+                PieceKind::Section { prefix } => {
+                    current = prefix.as_bstr();
+                    None
+                }
+                PieceKind::Entry { name, value } => Some(Entry {
+                    prefix: current,
+                    name: name.as_bstr(),
+                    value: value.as_ref().map_or(Value::implicit(), |text| Value::new(text.as_bytes())),
+                    line,
+                }),
+                _ => None,
             }
-            PieceKind::Entry { name, value } => Some(Entry {
-                prefix: current,
-                name: name.as_bstr(),
-                value: value.as_ref().map_or(Value::implicit(), |text| Value::new(text.as_bytes())),
-            }),
-            _ => None,
         })
     }
 
@@ -212,6 +224,7 @@ mod tests {
         assert_eq!(document.subsections("remote"), ["Or.igin"]);
         let entry = document.entries().nth(1).unwrap();
         assert_eq!((entry.section(), entry.subsection()), ("remote".into(), Some("Or.igin".into())));
+        assert_eq!(document.entries().map(|entry| entry.line()).collect::<Vec<_>>(), [1, 3, 5, 6]);
         assert_eq!(entry.key(), "remote.Or.igin.url");
     }
 

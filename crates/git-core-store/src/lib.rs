@@ -5,6 +5,8 @@
 //! questions about history on any of them. The wire is unknown here.
 #![deny(unsafe_code)]
 
+pub mod config;
+pub mod conformance;
 mod error;
 pub mod fs;
 pub mod lock;

@@ -4,6 +4,7 @@
 //! goes through [`sys::Disk`].
 
 mod alternates;
+pub mod layout;
 mod loose;
 mod map;
 mod objects;
