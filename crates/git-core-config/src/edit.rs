@@ -161,7 +161,8 @@ impl Document {
         Ok(())
     }
 
-    /// Gives every section of the name `from` the name `to`.
+    /// Gives every section of the name `from` the name `to`. Sections are found as for reading, that is without
+    /// regard to the case of their names, where `git config --rename-section` wants it as it is written.
     ///
     /// # Errors
     /// [`EditError::NoSuchSection`] when there is none.
@@ -175,10 +176,14 @@ impl Document {
                 // What stood behind the header on its line gets a line of its own.
                 if let Some(next) = self.pieces.get_mut(at + 1).filter(|_| !alone) {
                     let text = next.raw.trim_start_with(|c| c == ' ' || c == '\t');
-                    next.raw = [b"\t", text].concat().into();
+                    next.raw = match next.kind {
+                        PieceKind::Blank => BString::default(),
+                        _ => [b"\t", text].concat().into(),
+                    };
                 }
             }
         }
+        self.pieces.retain(|piece| !piece.raw.is_empty());
         if found { Ok(()) } else { Err(EditError::NoSuchSection(from.clone())) }
     }
 
@@ -255,13 +260,17 @@ impl Document {
         self.end_line(at);
     }
 
-    /// Makes the piece before `at` end in a newline.
+    /// Makes the piece before `at` end in a newline, one that does not continue a value.
     fn end_line(&mut self, at: usize) {
-        if let Some(before) = at.checked_sub(1).and_then(|at| self.pieces.get_mut(at))
-            && !before.raw.ends_with(b"\n")
-            && before.raw != "\u{feff}"
-        {
+        let Some(before) = at.checked_sub(1).and_then(|at| self.pieces.get_mut(at)) else { return };
+        if !before.raw.ends_with(b"\n") && before.raw != "\u{feff}" {
             before.raw.push(b'\n');
+        }
+        if matches!(before.kind, PieceKind::Entry { .. }) && before.raw.ends_with(b"\\\n") {
+            let probe = [&before.raw[..], b"x\n"].concat();
+            if crate::scan::pieces(&probe).is_ok_and(|pieces| pieces.len() == 1) {
+                before.raw.push(b'\n');
+            }
         }
     }
 

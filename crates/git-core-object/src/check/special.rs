@@ -116,7 +116,8 @@ fn is_submodule_url(url: &[u8]) -> bool {
         let rest = url.strip_prefix(b".").map(|rest| rest.strip_prefix(b".").unwrap_or(rest));
         matches!(rest, Some([b'/' | b'\\', ..]))
     };
-    if relative(url) {
+    // Either may be put behind an HTTP URL and decoded there.
+    if relative(url) || url.starts_with(b"git://") {
         let decoded = percent_decoded(url);
         return !decoded.contains(&b'\n') && !climbs_into_scheme(&decoded);
     }
