@@ -4,7 +4,7 @@
 //! what git does with git.
 
 use super::client::Client;
-use super::fixture;
+use super::fixture::{self, Format};
 use super::lab::{Lab, same};
 use super::matrix::{Asking, Cell, Serving};
 use super::server::Server;
@@ -28,14 +28,25 @@ const STEPS: &[Step] = &[
     Step("push to empty", Scene::push_to_empty),
     Step("detached", Scene::detached),
     Step("not there", Scene::not_there),
+    Step("created on push", Scene::created_on_push),
 ];
+
+impl Step {
+    /// Only `git-core serve` makes repositories. It makes them before it can know which object format the
+    /// client is going to push, so in the default one.
+    fn applies(&self, cell: Cell) -> bool {
+        let makes =
+            matches!(cell.serving, Serving::ServeHttp | Serving::ServeGit) && cell.format == Format::Sha1;
+        makes || self.0 != "created on push"
+    }
+}
 
 /// Runs all steps of a cell in a folder of its own.
 pub(super) fn run(lab: &Lab, cell: Cell) -> Vec<(&'static str, Outcome)> {
     let all = |error: &str| {
         let mut told = Some(error);
         let mut tell = || Err(told.take().unwrap_or("for the same reason").into());
-        STEPS.iter().map(|Step(name, _)| (*name, tell())).collect()
+        STEPS.iter().filter(|step| step.applies(cell)).map(|Step(name, _)| (*name, tell())).collect()
     };
     let prepared = || -> Outcome<(tempfile::TempDir, Lab)> {
         let folder = tempfile::tempdir()?;
@@ -56,6 +67,7 @@ pub(super) fn run(lab: &Lab, cell: Cell) -> Vec<(&'static str, Outcome)> {
     let scene = Scene { lab, cell, place, served, trace, server };
     STEPS
         .iter()
+        .filter(|step| step.applies(cell))
         .map(|Step(name, step)| {
             let result = step(&scene).map_err(|error| scene.with_log(&error.to_string()).into());
             (*name, result)
@@ -215,6 +227,14 @@ impl Scene {
             () if copy.exists() => Err("something is left of the failed clone".into()),
             () => Ok(()),
         }
+    }
+
+    fn created_on_push(&self) -> Outcome {
+        let work = self.mirror("creator.git")?;
+        read(&mut self.client().push(&work, &self.url("created.git"), &["main"]))?;
+        let created = self.served.join("created.git");
+        same("refs/heads/main", &self.id(&work, "refs/heads/main")?, &self.id(&created, "refs/heads/main")?)?;
+        self.lab.sound(&created)
     }
 
     /// Fails when the packets that git saw belong to another version of the protocol.

@@ -80,7 +80,13 @@ impl Server {
 /// `git-core serve` says itself where it listens.
 fn serve(lab: &Lab, folder: &Path, log: &Path, scheme: &str) -> Outcome<Server> {
     let mut command = lab.ours(folder);
-    command.arg("serve").arg(folder).args(["--http", "127.0.0.1:0", "--git", "127.0.0.1:0", "--allow-push"]);
+    command.arg("serve").arg(folder).args([
+        "--http",
+        "127.0.0.1:0",
+        "--git",
+        "127.0.0.1:0",
+        "--create-on-push",
+    ]);
     command.stdout(Stdio::piped()).stderr(File::create(log)?);
     let mut process = Running(command.spawn().map_err(|error| format!("git-core serve: {error}"))?);
     let stdout = process.0.stdout.take().ok_or("git-core serve has no output")?;
