@@ -26,6 +26,7 @@ fn everything(format: ObjectFormat) -> (Repo, ObjectId) {
     repo.write("empty", "");
     repo.write("größe/naïve\ttab", "unicode\n");
     repo.write(&format!("{}deep", "d/".repeat(60)), "deep\n");
+    repo.write(&format!("{}sibling", "d/".repeat(40)), "not so deep\n");
     repo.write("a", "file beside a.b and a-c\n");
     repo.write("a.b/x", "x");
     repo.write("a-c", "c");

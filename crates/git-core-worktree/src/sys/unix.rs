@@ -72,7 +72,7 @@ impl<'r> Dirs<'r> {
     ) -> Result<Found, Blocked> {
         let mode = if runnable == Runnable::Yes { 0o777 } else { 0o666 };
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat(self.fd(), name, flags, Mode::from_raw_mode(mode)).map_err(blocked)?;
+        let fd = rustix::fs::openat(self.fd()?, name, flags, Mode::from_raw_mode(mode)).map_err(blocked)?;
         let mut file = File::from(fd);
         file.write_all(content).map_err(Blocked::Failed)?;
         Ok(found(&rustix::fs::fstat(&file).map_err(blocked)?))
@@ -80,19 +80,19 @@ impl<'r> Dirs<'r> {
 
     /// Makes a symbolic link.
     pub(crate) fn create_link(&self, name: &[u8], target: &[u8]) -> Result<Found, Blocked> {
-        rustix::fs::symlinkat(target, self.fd(), name).map_err(blocked)?;
+        rustix::fs::symlinkat(target, self.fd()?, name).map_err(blocked)?;
         self.stat(name)?.ok_or(Blocked::Missing)
     }
 
     /// Makes a directory.
     pub(crate) fn create_directory(&self, name: &[u8]) -> Result<Found, Blocked> {
-        rustix::fs::mkdirat(self.fd(), name, Mode::from_raw_mode(0o777)).map_err(blocked)?;
+        rustix::fs::mkdirat(self.fd()?, name, Mode::from_raw_mode(0o777)).map_err(blocked)?;
         self.stat(name)?.ok_or(Blocked::Missing)
     }
 
     /// What is there, links themselves and not what they point to.
     pub(crate) fn stat(&self, name: &[u8]) -> Result<Option<Found>, Blocked> {
-        match rustix::fs::statat(self.fd(), name, AtFlags::SYMLINK_NOFOLLOW) {
+        match rustix::fs::statat(self.fd()?, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(found(&stat))),
             Err(Errno::NOENT) => Ok(None),
             Err(error) => Err(blocked(error)),
@@ -106,14 +106,18 @@ impl<'r> Dirs<'r> {
             Some(found) if found.is_directory => AtFlags::REMOVEDIR,
             Some(_) => AtFlags::empty(),
         };
-        match rustix::fs::unlinkat(self.fd(), name, flags) {
+        match rustix::fs::unlinkat(self.fd()?, name, flags) {
             Err(Errno::NOENT) => Ok(()),
             other => other.map_err(blocked),
         }
     }
 
-    fn fd(&self) -> BorrowedFd<'_> {
-        self.levels.last().and_then(|level| level.fd.as_ref()).unwrap_or(&self.root.0).as_fd()
+    /// The directory that is worked in. One that could not be opened again is never taken for another.
+    fn fd(&self) -> Result<BorrowedFd<'_>, Blocked> {
+        match self.levels.last() {
+            None => Ok(self.root.0.as_fd()),
+            Some(level) => level.fd.as_ref().map(AsFd::as_fd).ok_or(Blocked::Missing),
+        }
     }
 
     /// Opens the level that is worked in again, if it was closed when another was entered from it.
@@ -121,11 +125,8 @@ impl<'r> Dirs<'r> {
         let open = self.levels.iter().rposition(|level| level.fd.is_some()).map_or(0, |at| at + 1);
         let mut walked: Option<OwnedFd> = None;
         for at in open..self.levels.len() {
-            let parent = match (&walked, at.checked_sub(1)) {
-                (Some(fd), _) => fd,
-                (None, Some(above)) => self.levels[above].fd.as_ref().unwrap_or(&self.root.0),
-                (None, None) => &self.root.0,
-            };
+            let above = at.checked_sub(1).and_then(|above| self.levels[above].fd.as_ref());
+            let parent = walked.as_ref().or(above).unwrap_or(&self.root.0);
             walked = Some(open_directory(parent.as_fd(), &self.levels[at].name)?);
         }
         if let (Some(fd), Some(level)) = (walked, self.levels.last_mut()) {
@@ -135,7 +136,7 @@ impl<'r> Dirs<'r> {
     }
 
     fn child(&mut self, name: &[u8], how: Enter<'_>) -> Result<OwnedFd, Blocked> {
-        let mut result = open_directory(self.fd(), name);
+        let mut result = open_directory(self.fd()?, name);
         if let (Err(Blocked::InTheWay), Enter::Replace(may_replace)) = (&result, how)
             && self.stat(name)?.is_some_and(|found| may_replace(found.key))
         {
@@ -145,14 +146,14 @@ impl<'r> Dirs<'r> {
         if !matches!(result, Err(Blocked::Missing)) || matches!(how, Enter::Existing) {
             return result;
         }
-        match rustix::fs::mkdirat(self.fd(), name, Mode::from_raw_mode(0o777)) {
+        match rustix::fs::mkdirat(self.fd()?, name, Mode::from_raw_mode(0o777)) {
             Ok(()) => {
-                let fd = open_directory(self.fd(), name)?;
+                let fd = open_directory(self.fd()?, name)?;
                 self.made.push(found(&rustix::fs::fstat(&fd).map_err(blocked)?).key);
                 Ok(fd)
             }
             // Somebody, perhaps another thread of ours, was faster.
-            Err(Errno::EXIST) => open_directory(self.fd(), name),
+            Err(Errno::EXIST) => open_directory(self.fd()?, name),
             Err(error) => Err(blocked(error)),
         }
     }
