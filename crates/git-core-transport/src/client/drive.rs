@@ -1,0 +1,179 @@
+//! The loop that carries a machine over a connection, and the three conversations as functions.
+
+use super::{
+    AdvertisedRef, Command, Connection, FetchOptions, GraphWalker, LsRefsOptions, PushOptions, PushReport,
+    TransportError,
+};
+use bytes::{Buf as _, Bytes};
+use git_core_object::{BoxError, Context, ObjectId};
+use git_core_protocol::ProtocolVersion;
+use git_core_protocol::client::{Ack, Action, ClientError, Fetch, LsRefs, Machine, Push};
+use std::ops::ControlFlow;
+
+/// What only the owner of a conversation can do.
+pub(super) trait Owner<M> {
+    fn haves(&mut self, _machine: &mut M, _count: usize) -> Result<(), BoxError> {
+        Ok(())
+    }
+    fn ack(&mut self, _ack: &Ack) -> Result<(), BoxError> {
+        Ok(())
+    }
+    fn pack(&mut self, _bytes: &[u8]) -> Result<(), BoxError> {
+        Ok(())
+    }
+    fn need_pack(&mut self, _machine: &mut M) -> Result<(), BoxError> {
+        Ok(())
+    }
+}
+
+/// The owner of a conversation that asks nothing.
+pub(super) struct NoOwner;
+
+impl<M> Owner<M> for NoOwner {}
+
+pub(super) fn drive<M: Machine>(
+    connection: &mut Connection,
+    machine: &mut M,
+    owner: &mut dyn Owner<M>,
+    cx: &Context,
+) -> Result<(), TransportError> {
+    let mut unread = Bytes::new();
+    loop {
+        match machine.poll().map_err(|error| connection.blame(error, None))? {
+            Action::Send(bytes) => connection.send(bytes, cx)?,
+            Action::EndRequest => {
+                unread.clear();
+                connection.end_request(cx)?;
+            }
+            Action::Read => {
+                if unread.is_empty() {
+                    match connection.read(cx)? {
+                        Some(bytes) => unread = bytes,
+                        None => machine.feed_end(),
+                    }
+                }
+                let taken = if unread.is_empty() { 0 } else { machine.feed(&unread) };
+                unread.advance(taken);
+            }
+            Action::NextHaves { count } => owner.haves(machine, count).map_err(TransportError::Caller)?,
+            Action::Ack(ack) => owner.ack(&ack).map_err(TransportError::Caller)?,
+            Action::Pack(bytes) => {
+                cx.check()?;
+                owner.pack(bytes).map_err(TransportError::Caller)?;
+            }
+            Action::Progress(text) => cx.remote_message(text),
+            Action::NeedPack => owner.need_pack(machine).map_err(TransportError::Caller)?,
+            Action::Done => return Ok(()),
+            _ => return Err(ClientError::Request("an action this driver does not know").into()),
+        }
+    }
+}
+
+/// The refs of the server, as far as they match the options; in versions 0 and 1 those of its greeting.
+///
+/// # Errors
+/// [`TransportError`].
+pub fn ls_refs(
+    connection: &mut Connection,
+    options: &LsRefsOptions,
+    cx: &Context,
+) -> Result<Vec<AdvertisedRef>, TransportError> {
+    let wanted = |entry: &AdvertisedRef| {
+        options.prefixes.is_empty()
+            || options.prefixes.iter().any(|prefix| entry.name.as_bytes().starts_with(prefix))
+    };
+    if connection.advertisement().version != ProtocolVersion::V2 {
+        return Ok(connection.advertisement().refs.iter().filter(|entry| wanted(entry)).cloned().collect());
+    }
+    let mut machine = LsRefs::new(connection.advertisement(), options)?;
+    drive(connection, &mut machine, &mut NoOwner, cx)?;
+    let mut refs = machine.finish();
+    refs.retain(wanted);
+    Ok(refs)
+}
+
+/// Fetches a pack that has what `wants` reach and `walker` does not offer. The pack's bytes go to `sink` as
+/// they come, and the server's progress to `cx`; checking the pack is left to whoever is behind the sink.
+///
+/// `options.connection` is set from the connection.
+///
+/// # Errors
+/// [`TransportError`]; [`TransportError::Caller`] when the walker or the sink failed.
+pub fn fetch(
+    connection: &mut Connection,
+    wants: impl IntoIterator<Item = ObjectId>,
+    options: &FetchOptions,
+    walker: &mut dyn GraphWalker,
+    sink: &mut dyn FnMut(&[u8]) -> Result<(), BoxError>,
+    cx: &Context,
+) -> Result<(), TransportError> {
+    let mut options = options.clone();
+    options.connection = connection.kind();
+    let mut machine = Fetch::new(connection.advertisement(), wants, &options)?;
+    drive(connection, &mut machine, &mut Fetcher { walker, sink, batch: Vec::new() }, cx)
+}
+
+struct Fetcher<'a> {
+    walker: &'a mut dyn GraphWalker,
+    sink: &'a mut dyn FnMut(&[u8]) -> Result<(), BoxError>,
+    batch: Vec<ObjectId>,
+}
+
+impl Owner<Fetch> for Fetcher<'_> {
+    fn haves(&mut self, machine: &mut Fetch, count: usize) -> Result<(), BoxError> {
+        self.batch.clear();
+        while self.batch.len() < count
+            && let Some(id) = self.walker.next_have()?
+        {
+            self.batch.push(id);
+        }
+        machine.haves(&self.batch);
+        Ok(())
+    }
+
+    fn ack(&mut self, ack: &Ack) -> Result<(), BoxError> {
+        self.walker.ack(ack)
+    }
+
+    fn pack(&mut self, bytes: &[u8]) -> Result<(), BoxError> {
+        (self.sink)(bytes)
+    }
+}
+
+/// Sends `commands` and the pack that `source` appends to the buffer, piece by piece, until it breaks; it is
+/// not asked when all commands delete. What became of each command is in the report, not in the error.
+///
+/// # Errors
+/// [`TransportError`]; [`TransportError::Caller`] when the source failed.
+pub fn push(
+    connection: &mut Connection,
+    commands: &[Command],
+    options: &PushOptions,
+    source: &mut dyn FnMut(&mut Vec<u8>) -> Result<ControlFlow<()>, BoxError>,
+    cx: &Context,
+) -> Result<PushReport, TransportError> {
+    let mut machine = Push::new(connection.advertisement(), commands, options)?;
+    drive(connection, &mut machine, &mut Pusher { source, piece: Vec::new(), ended: false }, cx)?;
+    Ok(machine.finish())
+}
+
+struct Pusher<'a> {
+    source: &'a mut dyn FnMut(&mut Vec<u8>) -> Result<ControlFlow<()>, BoxError>,
+    piece: Vec<u8>,
+    ended: bool,
+}
+
+impl Owner<Push> for Pusher<'_> {
+    fn need_pack(&mut self, machine: &mut Push) -> Result<(), BoxError> {
+        self.piece.clear();
+        if !self.ended {
+            self.ended = (self.source)(&mut self.piece)?.is_break();
+        }
+        match self.piece.is_empty() {
+            true if self.ended => machine.pack_end(),
+            true => {}
+            false => machine.pack(&self.piece),
+        }
+        Ok(())
+    }
+}
