@@ -4,6 +4,7 @@
 //! goes through [`sys::Disk`].
 
 mod alternates;
+pub mod init;
 pub mod layout;
 mod loose;
 mod map;
@@ -12,6 +13,7 @@ mod packs;
 mod publish;
 mod quarantine;
 pub mod refs;
+pub mod sharing;
 mod snapshot;
 mod spool;
 mod storage;

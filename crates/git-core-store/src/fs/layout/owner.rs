@@ -3,7 +3,9 @@
 //! A repository's hooks and configuration run commands; one that somebody else put in the way is not opened.
 
 use super::{Found, OpenError};
+use crate::config::{Config, ConfigError};
 use bstr::{BStr, BString, ByteSlice as _};
+use git_core_config::InvalidValue;
 use std::path::{Path, PathBuf};
 
 /// Whose repositories are opened.
@@ -47,6 +49,24 @@ impl Trust {
     /// A trust in everything, for callers that have checked by themselves.
     pub fn anyone() -> Self {
         Trust { owner: Owner::Anyone, ..Self::default() }
+    }
+
+    /// Takes `safe.directory` and `safe.bareRepository` from the scopes where they count.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when one of them has a value that makes no sense.
+    pub fn with_config(mut self, config: &Config) -> Result<Self, ConfigError> {
+        for entry in config.get_protected("safe.directory") {
+            self.safe_directories.push(entry.value().text().unwrap_or_default().to_owned());
+        }
+        if let Some(entry) = config.get_protected("safe.bareRepository").last() {
+            self.bare = match entry.to_text()?.as_bytes() {
+                b"all" => BareRepositories::All,
+                b"explicit" => BareRepositories::Explicit,
+                _ => return Err(entry.bad(InvalidValue::Bool(entry.to_text()?.to_owned()))),
+            };
+        }
+        Ok(self)
     }
 
     /// Checks the owner of all that was found on the way.

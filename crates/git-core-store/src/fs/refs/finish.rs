@@ -133,20 +133,22 @@ impl Batch<'_> {
             }
         }
         self.unlock();
-        for dir in touched {
-            match shared.disk.sync_dir(&dir) {
-                Ok(()) => {}
-                // Removed again, by us or by somebody else.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => {
-                    return Err(Failure {
-                        step: None,
-                        location: dir.display().to_string(),
-                        source: error.into(),
-                    });
-                }
+        let touched = touched.into_iter().filter(|dir: &PathBuf| dir.is_dir()).collect::<Vec<_>>();
+        let flushed = match shared.disk.sync_dirs(&touched) {
+            // One of them was removed meanwhile, since it is empty, and needs no flush.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                touched.iter().try_for_each(|dir| match shared.disk.sync_dir(dir) {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                    other => other,
+                })
             }
-        }
+            other => other,
+        };
+        flushed.map_err(|error| Failure {
+            step: None,
+            location: shared.places.common_dir.join("refs").display().to_string(),
+            source: error.into(),
+        })?;
         Ok(())
     }
 

@@ -18,6 +18,7 @@ pub use snapshot::RefsSnapshot;
 pub use transaction::{Mode, Occasion, PreparedRefs, RefsCommit};
 
 use crate::Reference;
+use crate::config::{Config, ConfigError};
 use crate::fs::sys::Disk;
 use git_core_object::{Context, ObjectFormat, ObjectId, Objects, ReadError};
 use git_core_ref::{RefName, RefTransaction, ReflogLine, Target};
@@ -55,6 +56,41 @@ impl Default for RefsOptions {
             logs: LogUpdates::Existing,
             pack_from: 256,
         }
+    }
+}
+
+impl RefsOptions {
+    /// What the configuration says; `bare` repositories log nothing by default.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when a variable has a value that makes no sense.
+    pub fn from_config(config: &Config, kind: crate::fs::init::Kind) -> Result<Self, ConfigError> {
+        let defaults = Self::default();
+        let wait = |key: &str, default: Duration| {
+            Ok::<_, ConfigError>(match config.int(key)? {
+                None => default,
+                // As good as without an end.
+                Some(..0) => Duration::from_secs(1 << 30),
+                Some(millis) => {
+                    Duration::from_millis(millis.unsigned_abs()).min(Duration::from_secs(1 << 30))
+                }
+            })
+        };
+        let logs = match config.get("core.logAllRefUpdates") {
+            None if kind == crate::fs::init::Kind::Bare => LogUpdates::Existing,
+            None => LogUpdates::Usual,
+            Some(entry) if entry.value().text().is_some_and(|text| text.eq_ignore_ascii_case(b"always")) => {
+                LogUpdates::Always
+            }
+            Some(entry) if entry.to_bool()? => LogUpdates::Usual,
+            Some(_) => LogUpdates::Existing,
+        };
+        Ok(RefsOptions {
+            lock_wait: wait("core.filesRefLockTimeout", defaults.lock_wait)?,
+            packed_lock_wait: wait("core.packedRefsTimeout", defaults.packed_lock_wait)?,
+            logs,
+            ..defaults
+        })
     }
 }
 
