@@ -1,4 +1,5 @@
 //! Our reading and editing of configuration beside that of `git config`.
+#![allow(clippy::unwrap_used, reason = "helpers of tests, too")]
 
 use git_core_config::{Document, EditError, Key, SectionName, WildOptions, wildmatch};
 use proptest::collection::vec;

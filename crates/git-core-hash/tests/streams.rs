@@ -1,4 +1,5 @@
 //! Digests do not depend on how the bytes come, and are those of the plain hash functions.
+#![allow(clippy::unwrap_used, reason = "helpers of tests, too")]
 
 use git_core_hash::{Checksum, Digest, Hasher, ObjectFormat};
 use proptest::collection::vec;

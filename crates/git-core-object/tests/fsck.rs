@@ -1,4 +1,5 @@
 //! Our verdicts on objects beside those of `git fsck`.
+#![allow(clippy::unwrap_used, reason = "helpers of tests, too")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Objects that git made, read by us, and objects that we made, read by git.
+#![allow(clippy::unwrap_used, reason = "helpers of tests, too")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Encoders and decoders against each other, and decoders against anything.
+#![allow(clippy::unwrap_used, reason = "helpers of tests, too")]
 
 use git_core_object::check::{CheckOptions, check};
 use git_core_object::loose::{self, Level};
