@@ -7,9 +7,9 @@ use super::alternates::alternates;
 use super::loose::{FlushNow, LooseObjects, LooseWriter};
 use super::packs::{OpenOptions, PackDir, PackList};
 use super::sys::Disk;
-use crate::ReceiveError;
 use crate::overlay::{Singles, append_least};
-use crate::pack_set::{Readers, Sink};
+use crate::pack_set::{PackSet, Readers, Sink};
+use crate::{ReceiveError, StoredPack};
 use arc_swap::ArcSwap;
 use git_core_object::loose::Level;
 use git_core_object::{Header, IdPrefix, Kind, Limits, ObjectFormat, ObjectId, Objects, ReadError};
@@ -317,6 +317,9 @@ impl FsObjects {
         for loose in &self.loose {
             loose.find_prefix(prefix, &mut all)?;
         }
+        if let Some(newer) = self.packs_since(list)? {
+            newer.find_prefix(prefix, limit, &mut all);
+        }
         append_least(all, limit, found);
         Ok(())
     }
@@ -331,10 +334,21 @@ impl FsObjects {
         }
         for loose in &self.loose {
             if loose.for_each_id(visit)?.is_break() {
-                break;
+                return Ok(());
             }
         }
+        if let Some(newer) = self.packs_since(list)? {
+            let _ = newer.for_each_id(visit);
+        }
         Ok(())
+    }
+
+    /// The packs that were made since `list` was, which may hold what was loose then.
+    fn packs_since(&self, list: &PackList) -> Result<Option<PackSet>, ReadError> {
+        let current = self.current_packs()?;
+        let known = |pack: &Arc<StoredPack>| list.set().packs().iter().any(|old| Arc::ptr_eq(old, pack));
+        let newer: Vec<_> = current.set().packs().iter().filter(|pack| !known(pack)).cloned().collect();
+        Ok((!newer.is_empty()).then(|| PackSet::new(newer, self.readers.clone())))
     }
 }
 

@@ -65,7 +65,8 @@ impl Singles for MemoryObjects {
 
     fn find_prefix(&self, prefix: &IdPrefix, found: &mut Vec<ObjectId>) -> Result<(), ReadError> {
         let map = self.map();
-        found.extend(map.range(prefix.lower_bound()..).map(|(id, _)| *id).take_while(|id| prefix.matches(id)));
+        found
+            .extend(map.range(prefix.lower_bound()..).map(|(id, _)| *id).take_while(|id| prefix.matches(id)));
         Ok(())
     }
 

@@ -68,11 +68,12 @@ impl MemoryQuarantine {
 
 impl Quarantine for MemoryQuarantine {
     fn write(&mut self, kind: Kind, content: &[u8]) -> Result<ObjectId, ReceiveError> {
-        let id =
-            ObjectId::hash(self.singles.format(), kind, content).map_err(|collision| ReceiveError::Refused {
+        let id = ObjectId::hash(self.singles.format(), kind, content).map_err(|collision| {
+            ReceiveError::Refused {
                 id: collision.0.into(),
                 reason: "it looks like a SHA-1 collision attack".to_owned(),
-            })?;
+            }
+        })?;
         if !self.has(&id)? {
             self.singles.insert(id, kind, content);
         }

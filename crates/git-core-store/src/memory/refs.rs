@@ -128,13 +128,18 @@ impl Refs {
                 (Change::Delete { log }, _) if step.changes => {
                     self.logs.remove(&step.name);
                     if let Some(log) = log {
-                        step.passed.iter().for_each(|name| self.note(name, old, ObjectId::null(format), log, logs));
+                        step.passed
+                            .iter()
+                            .for_each(|name| self.note(name, old, ObjectId::null(format), log, logs));
                     }
                 }
                 // A symbolic ref to nothing has no value to log.
                 (Change::Update { log: Some(log), .. }, Some(new)) => {
                     let landing = step.changes.then_some(&step.name);
-                    landing.into_iter().chain(&step.passed).for_each(|name| self.note(name, old, new, log, logs));
+                    landing
+                        .into_iter()
+                        .chain(&step.passed)
+                        .for_each(|name| self.note(name, old, new, log, logs));
                 }
                 _ => {}
             }
@@ -222,7 +227,10 @@ impl<'r, 'e> Batch<'r, 'e> {
             self.check_available(name)?;
         }
         let head = RefName::head();
-        if *name != head && !passed.contains(&head) && self.refs.get(&head).and_then(Target::symbolic) == Some(name) {
+        if *name != head
+            && !passed.contains(&head)
+            && self.refs.get(&head).and_then(Target::symbolic) == Some(name)
+        {
             passed.push(head);
         }
         self.names.insert(name.clone());
@@ -242,7 +250,9 @@ impl<'r, 'e> Batch<'r, 'e> {
         if let Some(outer) = name.parents().find(|parent| self.names.contains::<[u8]>(parent.as_ref())) {
             return invalid(format!("cannot process '{outer}' and '{name}' at the same time"));
         }
-        match first_below(name, |from| self.names.range::<[u8], _>((Bound::Included(from), Bound::Unbounded)).next()) {
+        match first_below(name, |from| {
+            self.names.range::<[u8], _>((Bound::Included(from), Bound::Unbounded)).next()
+        }) {
             Some(inner) => invalid(format!("cannot process '{name}' and '{inner}' at the same time")),
             None => Ok(()),
         }
@@ -253,7 +263,13 @@ impl<'r, 'e> Batch<'r, 'e> {
             self.refs.targets.get_key_value::<[u8]>(parent.as_ref()).map(|(other, _)| other)
         });
         let child = || {
-            first_below(name, |from| self.refs.targets.range::<[u8], _>((Bound::Included(from), Bound::Unbounded)).next().map(|(other, _)| other))
+            first_below(name, |from| {
+                self.refs
+                    .targets
+                    .range::<[u8], _>((Bound::Included(from), Bound::Unbounded))
+                    .next()
+                    .map(|(other, _)| other)
+            })
         };
         match parent.or_else(child) {
             Some(other) => Err(CommitError::NameConflict { name: name.clone(), other: other.clone() }),
@@ -321,7 +337,10 @@ impl<'r, 'e> Batch<'r, 'e> {
 
 /// The first name for which `name` would have to be a directory, given a look-up of the first name from some
 /// bytes on.
-fn first_below<'a>(name: &RefName, first_from: impl FnOnce(&[u8]) -> Option<&'a RefName>) -> Option<&'a RefName> {
+fn first_below<'a>(
+    name: &RefName,
+    first_from: impl FnOnce(&[u8]) -> Option<&'a RefName>,
+) -> Option<&'a RefName> {
     let mut inner = name.as_bytes().to_vec();
     inner.push(b'/');
     first_from(&inner).filter(|found| found.as_bytes().starts_with(&inner))

@@ -87,7 +87,12 @@ impl Snapshot for MemorySnapshot {
         self.state.packs.locate(id)
     }
 
-    fn find_prefix(&self, prefix: &IdPrefix, limit: usize, found: &mut Vec<ObjectId>) -> Result<(), ReadError> {
+    fn find_prefix(
+        &self,
+        prefix: &IdPrefix,
+        limit: usize,
+        found: &mut Vec<ObjectId>,
+    ) -> Result<(), ReadError> {
         let mut all = Vec::new();
         self.state.packs.find_prefix(prefix, limit, &mut all);
         self.shared.objects.find_prefix(prefix, &mut all)?;
