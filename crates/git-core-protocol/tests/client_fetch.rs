@@ -1,6 +1,8 @@
 //! The fetching machines against `git upload-pack`: every version, connection, way of acknowledging and object
 //! format, with the answers in large pieces and byte by byte.
 
+#![allow(clippy::unwrap_used)]
+
 mod client_support;
 
 use client_support::{Fetched, Peer, add_commits, fetch, git, repository, rev, run, run_with};

@@ -1,5 +1,7 @@
 //! The pushing machine against `git receive-pack`, over a connection and by single requests.
 
+#![allow(clippy::unwrap_used)]
+
 mod client_support;
 
 use client_support::{Peer, add_commits, git, push, repository, rev, run};
@@ -37,7 +39,7 @@ fn create_update_and_delete() {
     for format in [ObjectFormat::Sha1, ObjectFormat::Sha256] {
         for version in [ProtocolVersion::V0, ProtocolVersion::V1, ProtocolVersion::V2] {
             for connection in CONNECTIONS {
-                for piece in [1, 65_536] {
+                for piece in [[1, 65_536][(version as usize + connection as usize) % 2]] {
                     let dir = tempfile::tempdir().unwrap();
                     let server = repository(dir.path(), "server", format, 0);
                     let client = repository(dir.path(), "client", format, 5);

@@ -1,5 +1,5 @@
 //! Repositories made by `git`, and a driver that joins a client machine to a `git` child process.
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use git_core_object::{ObjectFormat, ObjectId};
 use git_core_protocol::client::{
@@ -61,9 +61,8 @@ pub fn add_commits(path: &Path, branch: &str, commits: usize, from: Option<&str>
         let date = if from.is_some() { 1_100_000_000 } else { 1_000_000_000 } + number * 60;
         stream += &format!("committer C <c@example.com> {date} +0000\n");
         stream += &format!("data {}\n{text}", text.len());
-        match (number, from) {
-            (0, Some(from)) => stream += &format!("from {from}\n"),
-            _ => {}
+        if let (0, Some(from)) = (number, from) {
+            stream += &format!("from {from}\n");
         }
         stream += &format!("M 100644 inline {branch}-{}\ndata {}\n{text}\n", number % 7, text.len());
     }
