@@ -2,9 +2,9 @@
 //! `count_reachable <git-dir> [threads]`, or `count_reachable <git-dir> list` for the ids with paths.
 
 use git_core_object::{Context, Limits, ObjectFormat};
+use git_core_store::Storage as _;
 use git_core_store::fs::{FsOptions, FsStorage};
 use git_core_store::walk::{self, Listed, Query};
-use git_core_store::Storage as _;
 use std::io::Write as _;
 use std::ops::ControlFlow;
 

@@ -4,9 +4,7 @@
 use crate::Snapshot;
 use crate::walk;
 use bstr::{BString, ByteSlice as _};
-use git_core_object::{
-    ErrorKind, IdPrefix, Kind, ObjectId, Objects, ReadError, TreeRef, commit,
-};
+use git_core_object::{ErrorKind, IdPrefix, Kind, ObjectId, ReadError, TreeRef, commit};
 use git_core_ref::{RefName, Target};
 use std::ops::ControlFlow;
 
@@ -124,7 +122,9 @@ impl Resolver<'_> {
         });
         match colon.enumerate().find(|(_, (depth, byte))| *depth == 0 && *byte == b':') {
             Some((0, _)) => Err(RevisionError::Syntax(self.spec.into())),
-            Some((at, _)) => self.path(self.suffixed(&self.spec[..at], Some(Kind::Tree))?, &self.spec[at + 1..]),
+            Some((at, _)) => {
+                self.path(self.suffixed(&self.spec[..at], Some(Kind::Tree))?, &self.spec[at + 1..])
+            }
             None => self.suffixed(self.spec, None),
         }
     }

@@ -64,11 +64,6 @@ impl<O: Deref<Target: Objects>> Graph<O> {
         node
     }
 
-    /// The number of a commit that was met before.
-    pub(super) fn find(&self, id: &ObjectId) -> Option<Node> {
-        self.index.find(hash(id), |node| self.ids[*node as usize] == *id).copied()
-    }
-
     pub(super) fn id(&self, node: Node) -> ObjectId {
         self.ids[node as usize]
     }

@@ -6,7 +6,7 @@ use super::numbers::Numbers;
 use super::reachable::Tips;
 use super::trees::{Trees, Visit};
 use crate::Snapshot;
-use git_core_object::{Context, Kind, ObjectId, Objects, ReadError, TagRef};
+use git_core_object::{Context, Kind, ObjectId, ReadError, TagRef};
 use std::ops::ControlFlow;
 
 /// An object of a listing.

@@ -2,7 +2,7 @@
 
 use crate::{Snapshot, StoredPack};
 use git_core_idx::IdxPosition;
-use git_core_object::{ObjectId, Objects};
+use git_core_object::ObjectId;
 use hashbrown::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 

@@ -1,0 +1,153 @@
+//! Other repositories: connecting to them, fetching from them, pushing to them, cloning them.
+
+mod clone;
+mod connect;
+mod error;
+mod fetch;
+mod fetch_head;
+mod push;
+mod tags;
+
+pub use clone::{CheckoutMode, CloneOptions, Cloned, clone};
+pub use connect::Link;
+pub use error::RemoteError;
+pub use fetch::{FetchOptions, Fetched, Prune, RefUpdate, UpdateStatus};
+pub use fetch_head::FetchHeadEntry;
+pub use push::{Atomic, Force, PushOptions, PushStatus, Pushed, PushedRef};
+pub use tags::Tags;
+
+use crate::Repository;
+use bstr::{BStr, BString, ByteSlice as _};
+use git_core_ref::Refspec;
+use git_core_ref::refspec::Direction;
+use git_core_store::config::Config;
+use git_core_transport::url::GitUrl;
+
+/// Another repository, as seen from one: where it is, and what is usually fetched and pushed.
+#[derive(Clone)]
+pub struct Remote {
+    repository: Repository,
+    name: Option<BString>,
+    url: BString,
+    push_url: Option<BString>,
+    fetch: Vec<Refspec>,
+    push: Vec<Refspec>,
+    tags: Tags,
+    mirror: bool,
+}
+
+impl Repository {
+    /// The remote of this name, as the configuration describes it, or the repository at this URL or path.
+    ///
+    /// # Errors
+    /// [`RemoteError`] when its configuration makes no sense.
+    pub fn remote(&self, name_or_url: impl AsRef<[u8]>) -> Result<Remote, RemoteError> {
+        let text = name_or_url.as_ref();
+        let config = self.config();
+        let key = |variable: &str| [b"remote.", text, b".", variable.as_bytes()].concat();
+        let url = config.get_all(key("url")).next().map(|entry| entry.to_text()).transpose()?;
+        let Some(url) = url else {
+            return Ok(Remote {
+                repository: self.clone(),
+                name: None,
+                url: rewritten(config, text, "insteadOf")?,
+                push_url: None,
+                fetch: Vec::new(),
+                push: Vec::new(),
+                tags: Tags::Follow,
+                mirror: false,
+            });
+        };
+        let specs = |variable: &str, direction| {
+            config
+                .get_all(key(variable))
+                .map(|entry| Ok(Refspec::parse(direction, entry.to_text()?)?))
+                .collect::<Result<Vec<_>, RemoteError>>()
+        };
+        let push_url = config.get_all(key("pushUrl")).next().map(|entry| entry.to_text()).transpose()?;
+        let push_url = match push_url {
+            Some(url) => Some(rewritten(config, url, "insteadOf")?),
+            None => Some(rewritten(config, url, "pushInsteadOf")?).filter(|rewritten| rewritten != url),
+        };
+        let tags = match config.text(key("tagOpt"))?.map(|text| text.as_bytes()) {
+            Some(b"--no-tags") => Tags::None,
+            Some(b"--tags") => Tags::All,
+            _ => Tags::Follow,
+        };
+        Ok(Remote {
+            repository: self.clone(),
+            name: Some(text.into()),
+            url: rewritten(config, url, "insteadOf")?,
+            push_url,
+            fetch: specs("fetch", Direction::Fetch)?,
+            push: specs("push", Direction::Push)?,
+            tags,
+            mirror: config.bool(key("mirror"))?.unwrap_or(false),
+        })
+    }
+}
+
+impl Remote {
+    /// Its name in the configuration, if it has one.
+    pub fn name(&self) -> Option<&BStr> {
+        self.name.as_ref().map(|name| name.as_bstr())
+    }
+
+    /// Where it is fetched from, as text with `url.<base>.insteadOf` applied.
+    pub fn url(&self) -> &BStr {
+        self.url.as_bstr()
+    }
+
+    /// Where it is pushed to, likewise.
+    pub fn push_url(&self) -> &BStr {
+        self.push_url.as_ref().unwrap_or(&self.url).as_bstr()
+    }
+
+    /// What is fetched when nothing else is asked for.
+    pub fn fetch_specs(&self) -> &[Refspec] {
+        &self.fetch
+    }
+
+    /// What is pushed when nothing else is asked for.
+    pub fn push_specs(&self) -> &[Refspec] {
+        &self.push
+    }
+
+    /// Whether pushes make it a mirror of the repository here (`remote.<name>.mirror`).
+    pub const fn is_mirror(&self) -> bool {
+        self.mirror
+    }
+
+    /// The URL as messages may show it: without a password.
+    pub fn shown_url(&self) -> BString {
+        shown(&self.url)
+    }
+
+    /// The URL of pushes as messages may show it.
+    pub fn shown_push_url(&self) -> BString {
+        shown(self.push_url())
+    }
+}
+
+/// A URL without its password; text that is no URL as it is.
+fn shown(url: &[u8]) -> BString {
+    match GitUrl::parse(url) {
+        Ok(parsed) if parsed.password().is_some() => parsed.without_credentials().to_string().into(),
+        _ => url.into(),
+    }
+}
+
+/// Applies `url.<base>.insteadOf`, or another variable of the kind: the longest match wins.
+fn rewritten(config: &Config, url: &[u8], variable: &str) -> Result<BString, RemoteError> {
+    let mut best: Option<(usize, BString)> = None;
+    for base in config.subsections("url") {
+        let key = [b"url.", base.as_bytes(), b".", variable.as_bytes()].concat();
+        for entry in config.get_all(key) {
+            let prefix = entry.to_text()?;
+            if url.starts_with(prefix) && best.as_ref().is_none_or(|(len, _)| prefix.len() > *len) {
+                best = Some((prefix.len(), [base.as_bytes(), &url[prefix.len()..]].concat().into()));
+            }
+        }
+    }
+    Ok(best.map_or_else(|| url.into(), |(_, rewritten)| rewritten))
+}

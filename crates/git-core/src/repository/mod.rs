@@ -1,0 +1,117 @@
+//! A repository: a handle on its storage, with what its configuration says.
+
+mod objects;
+mod open;
+mod refs;
+
+pub use objects::{FindError, ObjectWriter, Storable};
+pub use open::{Environment, InitKind, InitOptions, OpenError, Template};
+pub use refs::{RefError, Refs};
+
+use bstr::BString;
+use git_core_object::{Ident, ObjectFormat, ReadError};
+use git_core_store::config::Config;
+use git_core_store::fs::layout::Layout;
+use git_core_store::memory::{MemoryOptions, MemoryStorage};
+use git_core_store::{Snapshot, Storage};
+use std::path::Path;
+use std::sync::Arc;
+
+/// A repository on a disk, in memory, or wherever a [`Storage`] keeps it. Cheap to clone; clones are the same
+/// repository.
+#[derive(Clone)]
+pub struct Repository {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    storage: Arc<dyn Storage>,
+    layout: Option<Layout>,
+    config: Config,
+    committer: Option<Ident>,
+}
+
+const _: () = {
+    const fn shared<T: Clone + Send + Sync + 'static>() {}
+    shared::<Repository>();
+};
+
+impl Repository {
+    /// An empty repository in memory, with `HEAD` on a branch that is yet to be born.
+    pub fn in_memory(format: ObjectFormat) -> Self {
+        let mut options = MemoryOptions::default();
+        options.format = format;
+        Self::from_storage(Arc::new(MemoryStorage::new(options)))
+    }
+
+    /// A repository over any storage, without configuration.
+    pub fn from_storage(storage: Arc<dyn Storage>) -> Self {
+        Self::assemble(storage, None, Config::default())
+    }
+
+    fn assemble(storage: Arc<dyn Storage>, layout: Option<Layout>, config: Config) -> Self {
+        Repository { inner: Arc::new(Inner { storage, layout, config, committer: None }) }
+    }
+
+    /// The same repository, with somebody who stands in reflogs for what is done through this handle.
+    #[must_use]
+    pub fn with_committer(&self, committer: Ident) -> Self {
+        let Inner { storage, layout, config, .. } = &*self.inner;
+        Repository {
+            inner: Arc::new(Inner {
+                storage: storage.clone(),
+                layout: layout.clone(),
+                config: config.clone(),
+                committer: Some(committer),
+            }),
+        }
+    }
+
+    /// The hash function that names its objects.
+    pub fn format(&self) -> ObjectFormat {
+        self.inner.storage.format()
+    }
+
+    /// What keeps it.
+    pub fn storage(&self) -> &Arc<dyn Storage> {
+        &self.inner.storage
+    }
+
+    /// Its present state.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the storage cannot be read.
+    pub fn snapshot(&self) -> Result<Arc<dyn Snapshot>, ReadError> {
+        self.inner.storage.snapshot()
+    }
+
+    /// Where its parts lie, if it is on a disk.
+    pub fn layout(&self) -> Option<&Layout> {
+        self.inner.layout.as_ref()
+    }
+
+    /// The directory that holds `HEAD`, if it is on a disk.
+    pub fn git_dir(&self) -> Option<&Path> {
+        self.layout().map(|layout| layout.git_dir.as_path())
+    }
+
+    /// The working tree, if it has one.
+    pub fn work_tree(&self) -> Option<&Path> {
+        self.layout().and_then(|layout| layout.work_tree.as_deref())
+    }
+
+    /// Its configuration, over all scopes that were read when it was opened.
+    pub fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    /// Who stands in reflogs, with the present time: what [`with_committer`](Self::with_committer) said, or
+    /// `user.name` and `user.email`; `None` when neither says it.
+    pub fn committer_line(&self) -> Option<BString> {
+        let committer = match &self.inner.committer {
+            Some(committer) => committer.at(committer.time()),
+            None => open::configured_committer(&self.inner.config)?,
+        };
+        Some(committer.to_line())
+    }
+}

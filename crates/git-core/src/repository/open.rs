@@ -1,0 +1,249 @@
+//! Opening, finding and making repositories on a disk, with what the environment of a program says.
+
+use super::Repository;
+use bstr::ByteSlice as _;
+use git_core_object::{ErrorKind, Ident, ReadError, Time, parse_date};
+use git_core_store::config::{Config, ConfigError, Environment as ConfigEnvironment, Place};
+use git_core_store::fs::layout::{self, BareRepositories, Boundary, Layout, Overrides, Owner, Strictness};
+use git_core_store::fs::refs::LogUpdates;
+use git_core_store::fs::sys::{Disk, RealDisk};
+use git_core_store::fs::{FsOptions, FsStorage, init};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+pub use git_core_store::fs::init::{InitOptions, Kind as InitKind, Template};
+
+/// What the environment of a program says about repositories and who uses them: plain data.
+///
+/// The default says nothing: no configuration outside of the repository, no paths, nobody's name. That is what
+/// a server wants. A program for people takes [`of_process`](Self::of_process).
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Environment {
+    /// Files and variables of configuration outside of a repository.
+    pub config: ConfigEnvironment,
+    /// Where repositories are looked for, and whose are opened.
+    pub open: layout::OpenOptions,
+    /// Who commits, where the environment says it: name and e-mail address.
+    pub committer: (Option<String>, Option<String>),
+    /// When, in one of the forms of `GIT_COMMITTER_DATE`.
+    pub committer_date: Option<Time>,
+    /// The name of the user and of the machine, for reflogs when nothing else is known.
+    pub fallback: Option<(String, String)>,
+}
+
+impl Environment {
+    /// What the environment variables of this process say (`git(1)`, "Environment Variables").
+    ///
+    /// # Errors
+    /// [`ConfigError`] when a variable is malformed.
+    pub fn of_process() -> Result<Self, ConfigError> {
+        Self::from_variables(&|name| std::env::var_os(name))
+    }
+
+    /// What the variables that the function gives say.
+    ///
+    /// # Errors
+    /// As [`of_process`](Self::of_process).
+    pub fn from_variables(variable: &dyn Fn(&str) -> Option<OsString>) -> Result<Self, ConfigError> {
+        let path = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let paths = |name: &str| -> Vec<PathBuf> {
+            variable(name).map(|value| std::env::split_paths(&value).collect()).unwrap_or_default()
+        };
+        let text =
+            |name: &str| variable(name).and_then(|value| value.into_string().ok()).filter(|v| !v.is_empty());
+        let config = ConfigEnvironment::from_variables(variable)?;
+        let mut open = layout::OpenOptions::default();
+        open.overrides = Overrides {
+            git_dir: path("GIT_DIR"),
+            work_tree: path("GIT_WORK_TREE"),
+            common_dir: path("GIT_COMMON_DIR"),
+            object_directory: path("GIT_OBJECT_DIRECTORY"),
+            alternate_object_directories: paths("GIT_ALTERNATE_OBJECT_DIRECTORIES"),
+        };
+        open.ceilings = paths("GIT_CEILING_DIRECTORIES");
+        if text("GIT_DISCOVERY_ACROSS_FILESYSTEM").is_some_and(|value| value != "0" && value != "false") {
+            open.boundary = Boundary::Cross;
+        }
+        if let Some(uid) = text("SUDO_UID").and_then(|uid| uid.parse().ok()) {
+            open.trust.owner = Owner::ProcessOrSudo(uid);
+        }
+        let user = text("LOGNAME").or_else(|| text("USER")).unwrap_or_else(|| "unknown".to_owned());
+        Ok(Environment {
+            config,
+            open,
+            committer: (text("GIT_COMMITTER_NAME"), text("GIT_COMMITTER_EMAIL").or_else(|| text("EMAIL"))),
+            committer_date: text("GIT_COMMITTER_DATE").and_then(|date| parse_date(&date, now().zone).ok()),
+            fallback: Some((user, text("HOSTNAME").unwrap_or_else(|| "localhost".to_owned()))),
+        })
+    }
+
+    /// Who stands in reflogs, by this environment and a configuration.
+    fn ident(&self, config: &Config) -> Option<Ident> {
+        let configured =
+            |key: &str| config.text(key).ok().flatten().map(|text| text.to_str_lossy().into_owned());
+        let name = self
+            .committer
+            .0
+            .clone()
+            .or_else(|| configured("committer.name"))
+            .or_else(|| configured("user.name"));
+        let email = self
+            .committer
+            .1
+            .clone()
+            .or_else(|| configured("committer.email"))
+            .or_else(|| configured("user.email"));
+        let (user, host) = self.fallback.clone().unzip();
+        let name = name.or_else(|| user.clone())?;
+        let email = email.or_else(|| Some(format!("{}@{}", user?, host?)))?;
+        Ident::new(name, email, self.committer_date.unwrap_or_else(now)).ok()
+    }
+}
+
+/// The present time in the local zone.
+pub(super) fn now() -> Time {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
+    let minutes = jiff::Zoned::now().offset().seconds() / 60;
+    Time::new(seconds, minutes)
+}
+
+/// Why a repository could not be opened or made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// There is none, or not one that may be opened.
+    #[error(transparent)]
+    Layout(#[from] layout::OpenError),
+    /// Its configuration cannot be read.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Its storage cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// It could not be made.
+    #[error(transparent)]
+    Init(#[from] init::InitError),
+}
+
+impl OpenError {
+    /// The class of the error.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            OpenError::Layout(error) => error.kind(),
+            OpenError::Config(error) => error.kind(),
+            OpenError::Read(error) => error.kind(),
+            OpenError::Init(error) => error.kind(),
+        }
+    }
+}
+
+impl Repository {
+    /// Opens the repository at exactly this path: a git directory, or a working tree with one in it. Nothing
+    /// outside of it is asked: see [`open_with`](Self::open_with).
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        Self::open_with(path, &Environment::default())
+    }
+
+    /// Opens the repository at exactly this path.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open_with(path: impl AsRef<Path>, environment: &Environment) -> Result<Self, OpenError> {
+        let options = trusting(environment)?;
+        Self::at(Layout::open(&absolute(path.as_ref()), &options)?, environment)
+    }
+
+    /// Finds the repository that a directory is in, or the one that the environment names.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn discover(start: impl AsRef<Path>, environment: &Environment) -> Result<Self, OpenError> {
+        let options = trusting(environment)?;
+        Self::at(Layout::discover(&absolute(start.as_ref()), &options)?, environment)
+    }
+
+    /// Opens the repository that a peer names to `upload-pack` and its like: the path itself, with `.git` after
+    /// it, or with `/.git`.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn enter(
+        path: impl AsRef<Path>,
+        strictness: Strictness,
+        environment: &Environment,
+    ) -> Result<Self, OpenError> {
+        let options = trusting(environment)?;
+        Self::at(Layout::enter(path.as_ref(), strictness, &options)?, environment)
+    }
+
+    /// Makes a repository, or adds what is missing to one that is there.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn init(path: impl AsRef<Path>, options: &InitOptions) -> Result<Self, OpenError> {
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk::default());
+        let made = init::init(&absolute(path.as_ref()), options, &disk)?;
+        Self::open(&made.git_dir)
+    }
+
+    fn at(layout: Layout, environment: &Environment) -> Result<Self, OpenError> {
+        let config = Config::load(&environment.config, Some(&Place::of(&layout)))?;
+        let mut options = FsOptions::default();
+        options.format = layout.object_format();
+        options.objects_dir = Some(layout.objects_dir.clone());
+        options.objects.alternates = layout.alternates.clone();
+        options.refs.logs = logs(&config, &layout)?;
+        if let Some(bytes) = config.int("core.deltaBaseCacheLimit")? {
+            options.objects.delta_cache_bytes = usize::try_from(bytes).unwrap_or(0);
+        }
+        let storage = FsStorage::open(&layout.git_dir, &layout.common_dir, options)?;
+        let committer = environment.ident(&config);
+        let repository = Self::assemble(Arc::new(storage), Some(layout), config);
+        Ok(match committer {
+            Some(committer) => repository.with_committer(committer),
+            None => repository,
+        })
+    }
+}
+
+/// `core.logAllRefUpdates`.
+fn logs(config: &Config, layout: &Layout) -> Result<LogUpdates, ConfigError> {
+    let Some(entry) = config.get("core.logAllRefUpdates") else {
+        return Ok(if layout.is_bare() { LogUpdates::Existing } else { LogUpdates::Usual });
+    };
+    if entry.to_text().is_ok_and(|text| text.eq_ignore_ascii_case(b"always")) {
+        return Ok(LogUpdates::Always);
+    }
+    Ok(if entry.to_bool()? { LogUpdates::Usual } else { LogUpdates::Existing })
+}
+
+/// The options of an environment with what the protected configuration says about trust.
+fn trusting(environment: &Environment) -> Result<layout::OpenOptions, ConfigError> {
+    let mut options = environment.open.clone();
+    let protected = Config::load(&environment.config, None)?;
+    options.trust.home.clone_from(&environment.config.home);
+    for entry in protected.get_protected("safe.directory") {
+        options.trust.safe_directories.push(entry.to_text()?.to_owned());
+    }
+    if let Some(text) = protected.text("safe.bareRepository")?
+        && text == "explicit"
+    {
+        options.trust.bare = BareRepositories::Explicit;
+    }
+    Ok(options)
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// `user.name` and `user.email`, at the present time.
+pub(super) fn configured_committer(config: &Config) -> Option<Ident> {
+    Environment::default().ident(config)
+}

@@ -1,0 +1,105 @@
+//! A pack on its way out: what a peer lacks is counted, planned, and written piece by piece.
+
+use git_core_object::{Context, Kind, ObjectId, Objects as _, ReadError};
+use git_core_pack::{DeltaForm, PackWriter, WriteError, WriteOptions};
+use git_core_store::Snapshot;
+use git_core_store::walk::{self, MissingExcludes, ObjectSet, Query};
+use git_core_transport::server::{PackStream, Refusal};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+/// What a pack is to hold, and in which form.
+#[derive(Clone, Debug, Default)]
+pub struct PackWish {
+    /// Everything these reach …
+    pub wants: Vec<ObjectId>,
+    /// … and these do not. Ones that are not there exclude nothing.
+    pub haves: Vec<ObjectId>,
+    /// Deltas may be on objects that only the receiver has.
+    pub thin: bool,
+    /// Deltas may name their base by offset.
+    pub ofs_delta: bool,
+    /// Annotated tags come with what they point to.
+    pub include_tag: bool,
+}
+
+/// A pack that is being written for a peer.
+pub struct PackFeed {
+    writer: PackWriter,
+}
+
+impl PackFeed {
+    /// Counts what goes into the pack; the stream then only has to be written.
+    ///
+    /// # Errors
+    /// [`ReadError`] when something that is wanted, or that it needs, is missing or damaged.
+    pub fn prepare(snapshot: Arc<dyn Snapshot>, wish: &PackWish, cx: &Context) -> Result<Self, ReadError> {
+        let query = Query {
+            include: wish.wants.clone(),
+            exclude: wish.haves.clone(),
+            ignore_missing: MissingExcludes::Ignore,
+        };
+        let mut set = walk::reachable(&*snapshot, &query, cx)?;
+        if wish.include_tag {
+            add_tags(&*snapshot, &mut set)?;
+        }
+        let plan = set.plan(snapshot.format())?;
+        let mut options = WriteOptions::default();
+        options.delta_form = if wish.ofs_delta { DeltaForm::Ofs } else { DeltaForm::Ref };
+        if wish.thin && !wish.haves.is_empty() {
+            let set = Arc::new(set);
+            options.thin = Some(Arc::new(move |id| set.is_excluded(id)));
+        }
+        let objects: Arc<dyn git_core_object::Objects> = snapshot;
+        let writer = PackWriter::new(plan, objects, options)
+            .map_err(|error| ReadError::corrupt("the pack to be sent", error))?;
+        Ok(PackFeed { writer })
+    }
+
+    /// How many objects the pack holds.
+    pub fn objects(&self) -> u32 {
+        self.writer.objects()
+    }
+
+    /// Appends the next piece; `Break` with the last one.
+    ///
+    /// # Errors
+    /// [`WriteError`] when an object cannot be read; the pack cannot be completed then.
+    pub fn fill(&mut self, out: &mut Vec<u8>, cx: &Context) -> Result<ControlFlow<()>, WriteError> {
+        self.writer.fill(out, cx)
+    }
+}
+
+impl PackStream for PackFeed {
+    fn fill(&mut self, out: &mut Vec<u8>, cx: &Context) -> Result<ControlFlow<()>, Refusal> {
+        self.writer.fill(out, cx).map_err(|error| match error {
+            WriteError::Stopped(stopped) => Refusal::from(stopped),
+            other => Refusal::internal(other),
+        })
+    }
+}
+
+/// Adds every annotated tag that a ref names and whose object is in the set.
+fn add_tags(snapshot: &dyn Snapshot, set: &mut ObjectSet) -> Result<(), ReadError> {
+    let mut tagged = Vec::new();
+    snapshot.for_each_ref(b"refs/tags/", &mut |found| {
+        if let Some(id) = found.target.id()
+            && found.peeled != Some(None)
+        {
+            tagged.push(id);
+        }
+        ControlFlow::Continue(())
+    })?;
+    let (mut buf, mut tags) = (Vec::new(), Vec::new());
+    for id in tagged {
+        if snapshot.header(&id)?.is_none_or(|header| header.kind != Kind::Tag) {
+            continue;
+        }
+        tags.clear();
+        let (target, _) = walk::peel(snapshot, id, &mut buf, &mut tags)?;
+        if set.contains(&target) {
+            tags.iter().for_each(|tag| drop(set.insert(tag)));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,27 @@
+//! Serving repositories to anybody who speaks Git's protocols.
+//!
+//! A [`Server`] asks a [`Resolver`] which repository a request means and an [`Access`] whether the request may
+//! have it, and listens for git:// and smart HTTP. [`StorageSession`] is one repository open for one peer, for
+//! who carries conversations in a way of their own.
+
+mod access;
+mod backend;
+mod config;
+mod receive;
+mod resolve;
+mod running;
+mod session;
+mod sink;
+
+pub use access::{Access, PushAccess};
+pub use backend::Backing;
+pub use config::session_options;
+pub(crate) use config::unpack_limit;
+pub use git_core_transport::server::{Carrier, Credentials, Refusal, RefusalKind, Request, ServerOptions};
+pub use receive::{CurrentBranch, DeleteCurrent, Permission, ReceivePolicy};
+pub use resolve::{CreateOnPush, Folder, Resolver};
+pub use running::{Running, Server};
+pub use session::{SessionOptions, StorageSession};
+
+/// Sees every object of a push; shared between sessions.
+pub type SharedObserver = std::sync::Arc<dyn git_core_store::ObjectObserver>;

@@ -1,0 +1,234 @@
+//! One repository, open for one peer: the answers that upload-pack and receive-pack ask for.
+
+use super::receive::{self, ReceivePolicy};
+use super::sink::QuarantineSink;
+use crate::send::{PackFeed, PackWish};
+use git_core_object::{Context, Kind, ObjectId, Objects as _, ReadError};
+use git_core_protocol::server::{
+    AdvertisedRef, Answer, Haves, HavesQuery, PackRequest, Question, ReceivePackOptions, Refs, RefsPurpose,
+    RefsQuery, UpdateReport, UpdateRequest, UploadPackOptions, WantPolicy, Wants, WantsQuery,
+};
+use git_core_ref::{RefName, Target};
+use git_core_store::walk::{self, Query, Ready};
+use git_core_store::{Reference, Snapshot, Storage, revision};
+use git_core_transport::server::{PackSink, PackStream, Received, Refusal, RefusalKind, Session};
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+/// What a peer may do with a repository, and how.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct SessionOptions {
+    /// What upload-pack offers. The object format is the repository's, whatever this says.
+    pub upload: UploadPackOptions,
+    /// What receive-pack offers; the object format likewise.
+    pub receive: ReceivePackOptions,
+    /// Which updates of refs are refused, and how packs are taken in.
+    pub policy: ReceivePolicy,
+}
+
+/// A [`Session`] over any storage.
+pub struct StorageSession {
+    storage: Arc<dyn Storage>,
+    snapshot: Arc<dyn Snapshot>,
+    options: SessionOptions,
+    /// The state of a negotiation, with the wants it is about.
+    ready: Option<(Arc<Vec<ObjectId>>, Ready)>,
+}
+
+impl StorageSession {
+    /// Opens a session on the present state of a storage.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the storage cannot be read.
+    pub fn new(storage: Arc<dyn Storage>, mut options: SessionOptions) -> Result<Self, ReadError> {
+        let snapshot = storage.snapshot()?;
+        options.upload.object_format = snapshot.format();
+        options.receive.object_format = snapshot.format();
+        Ok(StorageSession { storage, snapshot, options, ready: None })
+    }
+
+    fn refs(&self, query: &RefsQuery) -> Result<Refs, ReadError> {
+        let mut out = Vec::new();
+        let head = RefName::head();
+        let wanted = |name: &RefName| {
+            query.prefixes.is_empty() || query.prefixes.iter().any(|p| name.as_bytes().starts_with(p))
+        };
+        if query.purpose == RefsPurpose::Fetch
+            && wanted(&head)
+            && let Some(found) = self.snapshot.find_ref(&head)?
+        {
+            let (_, id) = revision::follow(&*self.snapshot, &head)?;
+            if id.is_some() || query.unborn {
+                out.extend(self.advertise(found, id, query)?);
+            }
+        }
+        let common = common_prefix(&query.prefixes);
+        let mut failed = None;
+        self.snapshot.for_each_ref(common, &mut |found| {
+            if !wanted(&found.name) {
+                return ControlFlow::Continue(());
+            }
+            let added = match &found.target {
+                Target::Id(id) => self.advertise(found.clone(), Some(*id), query),
+                Target::Symbolic(_) => revision::follow(&*self.snapshot, &found.name).and_then(|(_, id)| {
+                    id.map_or(Ok(None), |id| self.advertise(found.clone(), Some(id), query))
+                }),
+            };
+            match added {
+                Ok(one) => out.extend(one),
+                Err(error) => failed = Some(error),
+            }
+            if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        match failed {
+            Some(error) => Err(error),
+            None => Ok(Refs { refs: Arc::new(out), haves: Vec::new() }),
+        }
+    }
+
+    /// A ref as it is shown; one that points to an object that is not there is not shown, as in git.
+    fn advertise(
+        &self,
+        found: Reference,
+        id: Option<ObjectId>,
+        query: &RefsQuery,
+    ) -> Result<Option<AdvertisedRef>, ReadError> {
+        let mut peeled = None;
+        if let Some(id) = id {
+            let Some(header) = self.snapshot.header(&id)? else {
+                return Ok(None);
+            };
+            if header.kind == Kind::Tag && query.peel {
+                peeled = match found.peeled {
+                    Some(known) => known,
+                    None => Some(walk::peel(&*self.snapshot, id, &mut Vec::new(), &mut Vec::new())?.0),
+                };
+            }
+        }
+        let symref = found.target.symbolic().cloned();
+        Ok(Some(AdvertisedRef { name: found.name, id, peeled, symref }))
+    }
+
+    fn wants(&self, query: &WantsQuery, cx: &Context) -> Result<Wants, ReadError> {
+        let tips = if query.policy < WantPolicy::Any { self.tips()? } else { HashSet::new() };
+        let mut beyond = Vec::new();
+        for want in &query.wants {
+            if tips.contains(want) {
+                continue;
+            }
+            let there = query.policy >= WantPolicy::Reachable && self.snapshot.contains(want)?;
+            if !there {
+                return Ok(Wants::NotOurRef(*want));
+            }
+            beyond.push(*want);
+        }
+        if query.policy == WantPolicy::Reachable && !beyond.is_empty() {
+            // Whatever of it no ref reaches is not to be had.
+            let walk =
+                Query { include: beyond.clone(), exclude: tips.into_iter().collect(), ..Query::default() };
+            let unreached = walk::reachable(&*self.snapshot, &walk, &cx.clone().quiet())?;
+            if let Some(want) = beyond.into_iter().find(|want| unreached.contains(want)) {
+                return Ok(Wants::NotOurRef(want));
+            }
+        }
+        Ok(Wants::Accepted)
+    }
+
+    /// The ids that refs hold, `HEAD` included.
+    fn tips(&self) -> Result<HashSet<ObjectId>, ReadError> {
+        let mut tips = HashSet::new();
+        tips.extend(revision::follow(&*self.snapshot, &RefName::head())?.1);
+        self.snapshot.for_each_ref(b"", &mut |found| {
+            tips.extend(found.target.id());
+            ControlFlow::Continue(())
+        })?;
+        Ok(tips)
+    }
+
+    fn haves(&mut self, query: &HavesQuery, cx: &Context) -> Result<Haves, ReadError> {
+        if self.ready.as_ref().is_none_or(|(wants, _)| **wants != *query.wants) {
+            let objects = self.snapshot.clone();
+            let mut ready = Ready::new(objects, self.snapshot.shallow(), &query.wants, cx)?;
+            for id in query.common.iter() {
+                ready.have(id)?;
+            }
+            self.ready = Some((query.wants.clone(), ready));
+        }
+        let (_, ready) = self.ready.as_mut().expect("it has just been made");
+        let common = query.haves.iter().map(|id| ready.have(id)).collect::<Result<_, _>>()?;
+        Ok(Haves { common, ready: query.readiness && ready.is_ready()? })
+    }
+}
+
+impl Session for StorageSession {
+    fn upload_pack(&self) -> UploadPackOptions {
+        self.options.upload.clone()
+    }
+
+    fn receive_pack(&self) -> ReceivePackOptions {
+        self.options.receive.clone()
+    }
+
+    fn answer(&mut self, question: Question, cx: &Context) -> Result<Answer, Refusal> {
+        match question {
+            Question::Refs(query) => self.refs(&query).map(Answer::Refs),
+            Question::Wants(query) => self.wants(&query, cx).map(Answer::Wants),
+            Question::Haves(query) => self.haves(&query, cx).map(Answer::Haves),
+            _ => return Err(Refusal::new(RefusalKind::Internal, "a question without an answer")),
+        }
+        .map_err(refusal)
+    }
+
+    fn send(&mut self, request: PackRequest, cx: &Context) -> Result<Box<dyn PackStream>, Refusal> {
+        self.ready = None;
+        let wish = PackWish {
+            wants: request.wants,
+            haves: request.haves,
+            thin: request.thin,
+            ofs_delta: request.ofs_delta,
+            include_tag: request.include_tag,
+        };
+        let feed = PackFeed::prepare(self.snapshot.clone(), &wish, cx).map_err(refusal)?;
+        Ok(Box::new(feed))
+    }
+
+    fn receive(&mut self, _cx: &Context) -> Result<Box<dyn PackSink>, Refusal> {
+        let sink = QuarantineSink::open(&*self.storage, &self.snapshot, &self.options.policy);
+        Ok(Box::new(sink.map_err(receive::refused)?))
+    }
+
+    fn update(
+        &mut self,
+        request: UpdateRequest,
+        received: Option<Received>,
+        cx: &Context,
+    ) -> Result<UpdateReport, Refusal> {
+        let quarantine = received.and_then(|received| QuarantineSink::into_quarantine(received.state));
+        receive::update(&self.storage, &self.snapshot, &self.options.policy, &request, quarantine, cx)
+            .map_err(refusal)
+    }
+}
+
+/// What a peer is told when a repository cannot be read: which object is to blame, and no path of the server.
+pub(super) fn refusal(error: ReadError) -> Refusal {
+    match &error {
+        ReadError::Stopped(stopped) => Refusal::from(stopped.clone()),
+        ReadError::Missing { .. } | ReadError::WrongKind { .. } => {
+            Refusal::new(RefusalKind::Internal, error.to_string())
+        }
+        _ => Refusal::internal(error),
+    }
+}
+
+/// What all prefixes begin with.
+fn common_prefix(prefixes: &[bstr::BString]) -> &[u8] {
+    let Some((first, rest)) = prefixes.split_first() else {
+        return b"";
+    };
+    let len = rest.iter().fold(first.len(), |len, other| {
+        first[..len].iter().zip(other.iter()).take_while(|(a, b)| a == b).count()
+    });
+    &first[..len]
+}
