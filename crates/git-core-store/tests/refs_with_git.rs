@@ -55,10 +55,16 @@ fn what_git_wrote_is_read() {
         repo.git(&["update-ref", "refs/heads/z", &three]);
         repo.git(&["symbolic-ref", "refs/heads/link", "refs/heads/a/b"]);
         assert_eq!(listing(&refs, ""), repo.git(&ALL));
-        for prefix in ["refs/heads/", "refs/heads/a", "refs/heads/a/", "refs/tags/", "refs/x", "refs", "HEAD"] {
+        for prefix in ["refs/heads/", "refs/heads/a", "refs/heads/a/", "refs/tags/", "refs/x", "refs", "HEAD"]
+        {
             let expected = repo.git(&ALL);
-            let expected = expected.lines().filter(|line| line.split(' ').nth(1).unwrap().starts_with(prefix));
-            assert_eq!(listing(&refs, prefix).lines().collect::<Vec<_>>(), expected.collect::<Vec<_>>(), "{prefix}");
+            let expected =
+                expected.lines().filter(|line| line.split(' ').nth(1).unwrap().starts_with(prefix));
+            assert_eq!(
+                listing(&refs, prefix).lines().collect::<Vec<_>>(),
+                expected.collect::<Vec<_>>(),
+                "{prefix}"
+            );
         }
         let head = refs.find(&RefName::head()).unwrap().unwrap();
         assert_eq!(head.target, Target::Symbolic(branch("main")));
@@ -72,7 +78,12 @@ fn what_git_wrote_is_read() {
         assert_eq!(before.find(&branch("main")).unwrap().unwrap().target, Target::Id(repo.commits[0]));
         assert!(refs.find(&branch("z")).unwrap().is_none());
         let mut count = 0;
-        before.for_each(b"", &mut |_| { count += 1; ControlFlow::Continue(()) }).unwrap();
+        before
+            .for_each(b"", &mut |_| {
+                count += 1;
+                ControlFlow::Continue(())
+            })
+            .unwrap();
         assert_eq!(count, 6);
     }
 }
@@ -138,7 +149,11 @@ fn many_new_refs_go_into_packed_refs() {
         let other = Repo::bare(format);
         let refs = other.refs();
         let mut tx = RefTransaction::new();
-        tx.create(branch("x/y"), other.commits[0], log("clone")).create(branch("main"), other.commits[1], None);
+        tx.create(branch("x/y"), other.commits[0], log("clone")).create(
+            branch("main"),
+            other.commits[1],
+            None,
+        );
         tx.set_symbolic(RefName::head(), branch("x/y"), None);
         let how = RefsCommit::atomic().initial();
         refs.commit(&tx, Some(&other.objects()), &how, &Context::new()).unwrap();
@@ -183,7 +198,7 @@ fn refusals_in_the_words_of_git() {
         let (full, new) = (name.to_string(), new.to_hex());
         let mut arguments = vec!["update-ref", full.as_str(), new.as_str()];
         arguments.extend(old.iter().map(String::as_str));
-        let theirs = complaint(&repo.path, &arguments);
+        let theirs = complaint(&repo.path, &arguments).replace("/./", "/");
         assert!(theirs.contains(&error.to_string()), "ours: {error}\ntheirs: {theirs}");
         assert_eq!(error.ref_name(), Some(&name));
         assert_eq!(repo.git(&ALL), before, "{error}");
@@ -191,7 +206,9 @@ fn refusals_in_the_words_of_git() {
     }
     let mut tx = RefTransaction::new();
     tx.update(branch("none"), Expected::Is(one.into()), two, None);
-    assert!(matches!(commit(&refs, &repo, &tx), Err(CommitError::Lost { actual, .. }) if actual == "nothing"));
+    assert!(
+        matches!(commit(&refs, &repo, &tx), Err(CommitError::Lost { actual, .. }) if actual == "nothing")
+    );
     let mut tx = RefTransaction::new();
     tx.set(branch("broken"), one, None);
     assert!(matches!(commit(&refs, &repo, &tx), Err(CommitError::Read(_))));
@@ -390,9 +407,9 @@ fn creations_and_deletions_beside_git() {
         });
     });
     let expected = (0..3).flat_map(|thread| {
-        (0..8).filter(|round| round % 2 == 0).flat_map(move |round| {
-            (1..6).map(move |count| format!("refs/heads/t{thread}/{round}/{count}"))
-        })
+        (0..8)
+            .filter(|round| round % 2 == 0)
+            .flat_map(move |round| (1..6).map(move |count| format!("refs/heads/t{thread}/{round}/{count}")))
     });
     let found = repo.git(&["for-each-ref", "--format=%(refname)"]);
     assert_eq!(found.lines().collect::<Vec<_>>(), expected.collect::<Vec<_>>());

@@ -100,7 +100,8 @@ impl Repo {
         let objects = list.lines().map(|line| {
             let (id, rest) = line.split_once(' ').unwrap();
             let kind = Kind::from_name(rest.split_once(' ').unwrap().0.as_bytes()).unwrap();
-            let content = git_command(&self.path).args(["cat-file", kind.name(), id]).output().unwrap().stdout;
+            let content =
+                git_command(&self.path).args(["cat-file", kind.name(), id]).output().unwrap().stdout;
             (id.parse().unwrap(), (kind, content))
         });
         Known { format: self.format, objects: objects.collect() }

@@ -40,12 +40,13 @@ pub(super) fn discover(start: &Path, options: &OpenOptions) -> Result<Layout, Op
 /// `GIT_DIR` says where it is; the working tree is the directory one is in, unless it is bare. Nobody's
 /// ownership is checked, since it was named.
 fn explicit(start: &Path, git_dir: &Path, options: &OpenOptions) -> Result<Layout, OpenError> {
+    let options = &absolute(start, options);
     let path = start.join(git_dir);
     let resolved = if path.is_file() { read_git_file(&path)? } else { path };
     if !is_git_dir_with(&resolved, options) {
         return Err(OpenError::NotARepository { path: git_dir.to_path_buf() });
     }
-    assemble(resolved, Some(start.to_path_buf()), &absolute(start, options))
+    assemble(resolved, Some(start.to_path_buf()), options)
 }
 
 /// With other common or object directories given, those have to be there.

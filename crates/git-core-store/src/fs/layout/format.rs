@@ -49,7 +49,12 @@ impl RepositoryFormat {
                 _ => {}
             }
         }
-        extensions.judge(&format)?;
+        // Without a version, extensions mean nothing.
+        if config.get("core.repositoryformatversion").is_none() {
+            format = RepositoryFormat { bare: format.bare, work_tree: format.work_tree, ..Self::default() };
+        } else {
+            extensions.judge(&format)?;
+        }
         if format.worktree_config {
             // There these two belong to one working tree.
             let path = git_dir.join("config.worktree");
