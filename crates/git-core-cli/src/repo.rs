@@ -1,0 +1,58 @@
+//! The repository that a command works on: found by the environment and the options before the command.
+
+use crate::fail::{Failure, chain};
+use crate::globals::Globals;
+use git_core::repository::OpenError;
+use git_core::{Environment, Repository};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// What the environment says, with the options before the command over it.
+pub(crate) fn environment(globals: &Globals) -> Result<Environment, Failure> {
+    let mut environment =
+        Environment::from_variables(&|name| globals.var(name).map(std::ffi::OsStr::to_os_string))?;
+    environment.open.overrides.git_dir.clone_from(&globals.git_dir);
+    environment.open.overrides.work_tree.clone_from(&globals.work_tree);
+    if globals.bare {
+        if environment.open.overrides.git_dir.is_none() {
+            environment.open.overrides.git_dir = Some(current_dir()?);
+        }
+        environment.config = environment.config.with_override("core.bare=true")?;
+    }
+    for (name, value) in &globals.config {
+        let mut text = name.clone().into_bytes();
+        if let Some(value) = value {
+            text.push(b'=');
+            text.extend_from_slice(value.as_encoded_bytes());
+        }
+        environment.config = environment.config.with_override(text)?;
+    }
+    Ok(environment)
+}
+
+/// The repository around the current directory, or the one that was named.
+pub(crate) fn open(globals: &Globals) -> Result<Repository, Failure> {
+    Ok(Repository::discover(current_dir()?, &environment(globals)?)?)
+}
+
+/// As [`open`], for commands that can do without: `None` when there is no repository here, an error when there
+/// is one that cannot be opened.
+pub(crate) fn open_optional(globals: &Globals) -> Result<Option<Repository>, Failure> {
+    use git_core::store::fs::layout::OpenError as Layout;
+    match Repository::discover(current_dir()?, &environment(globals)?) {
+        Ok(repository) => Ok(Some(repository)),
+        Err(OpenError::Layout(Layout::NotFound { .. } | Layout::Boundary { .. })) => Ok(None),
+        Err(error) => Err(Failure::fatal(chain(&error))),
+    }
+}
+
+/// The current directory.
+pub(crate) fn current_dir() -> Result<PathBuf, Failure> {
+    std::env::current_dir()
+        .map_err(|error| Failure::fatal(format_args!("Unable to read current working directory: {error}")))
+}
+
+/// An operand as bytes.
+pub(crate) fn operand(text: OsString) -> Vec<u8> {
+    text.into_encoded_bytes()
+}
