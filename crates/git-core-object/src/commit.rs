@@ -3,7 +3,7 @@
 //! The format is `tree`, any number of `parent`, `author`, `committer`, further headers, an empty line and the
 //! message. Whether a commit is one git would call sound is left to [`check`](crate::check).
 
-use crate::header::{self, HeaderLine, HeaderLineRef, InvalidHeader};
+use crate::header::{self, HeaderLine, HeaderLineRef, InvalidHeader, OddIds};
 use crate::{CollisionDetected, DecodeError, Ident, IdentRef, Kind, ObjectFormat, ObjectId};
 use bstr::{BStr, BString, ByteSlice};
 use std::borrow::Cow;
@@ -14,6 +14,8 @@ pub struct CommitRef<'a> {
     raw: &'a [u8],
     tree: ObjectId,
     parents: Vec<ObjectId>,
+    /// How many bytes the lines of tree and parents take.
+    ids_len: usize,
     headers: Vec<HeaderLineRef<'a>>,
     message: Option<&'a BStr>,
 }
@@ -26,8 +28,10 @@ impl<'a> CommitRef<'a> {
     /// Author and committer may be missing or odd.
     pub fn parse(format: ObjectFormat, content: &'a [u8]) -> Result<Self, DecodeError> {
         let (links, rest) = Links::parse(format, content)?;
-        let (headers, message) = header::rest(Kind::Commit, content, content.len() - rest.len())?;
-        Ok(CommitRef { raw: content, tree: links.tree, parents: links.parents().collect(), headers, message })
+        let ids_len = content.len() - rest.len();
+        let (headers, message) = header::rest(Kind::Commit, content, ids_len)?;
+        let parents = links.parents().collect();
+        Ok(CommitRef { raw: content, tree: links.tree, parents, ids_len, headers, message })
     }
 
     /// The content it was read from.
@@ -94,6 +98,7 @@ impl<'a> CommitRef<'a> {
             message: self.message().into(),
             headers: self.headers.iter().map(HeaderLineRef::to_owned).collect(),
             bare: self.message.is_none(),
+            odd_ids: OddIds::keep([&[self.tree][..], &self.parents].concat(), &self.raw[..self.ids_len]),
         }
     }
 
@@ -125,6 +130,7 @@ pub struct Commit {
     pub message: BString,
     headers: Vec<HeaderLine>,
     bare: bool,
+    odd_ids: Option<Box<OddIds>>,
 }
 
 impl Commit {
@@ -134,7 +140,14 @@ impl Commit {
             HeaderLine::plain("author", &author.to_line()),
             HeaderLine::plain("committer", &committer.to_line()),
         ];
-        Commit { tree, parents: Vec::new(), message: message.as_ref().into(), headers, bare: false }
+        Commit {
+            tree,
+            parents: Vec::new(),
+            message: message.as_ref().into(),
+            headers,
+            bare: false,
+            odd_ids: None,
+        }
     }
 
     /// The same commit with one more parent.
@@ -196,13 +209,18 @@ impl Commit {
 
     /// Appends the content of the commit object to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"tree ");
-        self.tree.write_hex(out);
-        out.push(b'\n');
-        for parent in &self.parents {
-            out.extend_from_slice(b"parent ");
-            parent.write_hex(out);
+        let ids = std::iter::once(&self.tree).chain(&self.parents);
+        if let Some(raw) = self.odd_ids.as_ref().and_then(|odd| odd.raw_of(ids)) {
+            out.extend_from_slice(raw);
+        } else {
+            out.extend_from_slice(b"tree ");
+            self.tree.write_hex(out);
             out.push(b'\n');
+            for parent in &self.parents {
+                out.extend_from_slice(b"parent ");
+                parent.write_hex(out);
+                out.push(b'\n');
+            }
         }
         header::write_rest(&self.headers, &self.message, self.bare, out);
     }
@@ -324,6 +342,16 @@ mod tests {
                 assert_eq!(commit.parents().len(), 2);
             }
         }
+    }
+
+    #[test]
+    fn ids_in_upper_case_are_kept_until_they_change() {
+        let content = content(ObjectFormat::Sha1, "\nm").to_ascii_uppercase();
+        let content = content.replace("TREE", "tree").replace("PARENT", "parent");
+        let mut commit = CommitRef::parse(ObjectFormat::Sha1, &content).unwrap().to_owned();
+        assert_eq!(commit.to_bytes(), content);
+        commit.parents.pop();
+        assert!(commit.to_bytes().starts_with(b"tree aaaa"));
     }
 
     #[test]

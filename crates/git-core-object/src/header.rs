@@ -2,7 +2,7 @@
 //!
 //! Lines are kept as they stand, so that what was read can be written again byte by byte.
 
-use crate::{DecodeError, ErrorKind, Kind};
+use crate::{DecodeError, ErrorKind, Kind, ObjectId};
 use bstr::{BStr, BString, ByteSlice};
 use nom::bytes::complete::{tag, take_till};
 use nom::combinator::recognize;
@@ -183,6 +183,25 @@ pub(crate) fn write_rest(headers: &[HeaderLine], message: &[u8], bare: bool, out
     if !(bare && message.is_empty()) {
         out.push(b'\n');
         out.extend_from_slice(message);
+    }
+}
+
+/// The lines that hold ids, as they were read, where they are not as we write them: git takes ids in upper case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OddIds {
+    ids: Vec<ObjectId>,
+    raw: BString,
+}
+
+impl OddIds {
+    /// Keeps `raw`, unless writing the ids would give the same.
+    pub(crate) fn keep(ids: Vec<ObjectId>, raw: &[u8]) -> Option<Box<Self>> {
+        raw.iter().any(u8::is_ascii_uppercase).then(|| Box::new(OddIds { ids, raw: raw.into() }))
+    }
+
+    /// The lines as they were read, if they still hold these ids.
+    pub(crate) fn raw_of<'a>(&self, ids: impl Iterator<Item = &'a ObjectId>) -> Option<&[u8]> {
+        self.ids.iter().eq(ids).then_some(&self.raw)
     }
 }
 

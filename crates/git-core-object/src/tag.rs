@@ -3,7 +3,7 @@
 //! The format is `object`, `type`, `tag`, an optional `tagger`, further headers, an empty line and the message,
 //! at whose end a signature may stand. Signatures are kept as they are and never verified here.
 
-use crate::header::{self, HeaderLine, HeaderLineRef, InvalidHeader};
+use crate::header::{self, HeaderLine, HeaderLineRef, InvalidHeader, OddIds};
 use crate::{CollisionDetected, DecodeError, Ident, IdentRef, Kind, ObjectFormat, ObjectId};
 use bstr::{BStr, BString, ByteSlice};
 
@@ -102,6 +102,10 @@ impl<'a> TagRef<'a> {
             message: self.message().into(),
             headers: self.headers.iter().map(HeaderLineRef::to_owned).collect(),
             bare: self.message.is_none(),
+            odd_ids: OddIds::keep(
+                vec![self.target],
+                &self.raw[..b"object \n".len() + self.target.format().hex_len()],
+            ),
         }
     }
 }
@@ -137,6 +141,7 @@ pub struct Tag {
     name: BString,
     headers: Vec<HeaderLine>,
     bare: bool,
+    odd_ids: Option<Box<OddIds>>,
 }
 
 impl Tag {
@@ -162,6 +167,7 @@ impl Tag {
             name: name.into(),
             headers: vec![HeaderLine::plain("tagger", &tagger.to_line())],
             bare: false,
+            odd_ids: None,
         })
     }
 
@@ -200,9 +206,15 @@ impl Tag {
 
     /// Appends the content of the tag object to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"object ");
-        self.target.write_hex(out);
-        out.extend_from_slice(b"\ntype ");
+        let ids = std::iter::once(&self.target);
+        if let Some(raw) = self.odd_ids.as_ref().and_then(|odd| odd.raw_of(ids)) {
+            out.extend_from_slice(raw);
+        } else {
+            out.extend_from_slice(b"object ");
+            self.target.write_hex(out);
+            out.push(b'\n');
+        }
+        out.extend_from_slice(b"type ");
         out.extend_from_slice(self.target_kind.name().as_bytes());
         out.extend_from_slice(b"\ntag ");
         out.extend_from_slice(&self.name);
@@ -244,6 +256,15 @@ mod tests {
                 assert_eq!((tag.target().to_hex(), tag.target_kind()), (id.clone(), Kind::Commit));
             }
         }
+    }
+
+    #[test]
+    fn an_id_in_upper_case_is_kept_until_it_changes() {
+        let content = format!("object {}\ntype blob\ntag x\n\nm", "AB".repeat(20));
+        let mut tag = TagRef::parse(ObjectFormat::Sha1, content.as_bytes()).unwrap().to_owned();
+        assert_eq!(tag.to_bytes(), content.as_bytes());
+        tag.target = ObjectId::empty_blob(ObjectFormat::Sha1);
+        assert!(!tag.to_bytes().contains(&b'A'));
     }
 
     #[test]
