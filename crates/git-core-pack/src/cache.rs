@@ -3,16 +3,36 @@
 use git_core_object::Kind;
 use hashbrown::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// An object's kind and content, shared.
 pub(crate) type Cached = (Kind, Arc<Vec<u8>>);
 
-/// Keeps the objects that were last used as bases of deltas, up to a number of bytes.
+/// Keeps objects that were used as bases of deltas, up to a number of bytes.
+///
+/// Two thirds go to *landmarks*, one base in several of each chain: enough of them stay to shorten every chain
+/// when objects are read at random. The rest goes to the bases that were used last, which serve walks from
+/// one object to its neighbour.
 pub struct DeltaCache {
-    shards: Box<[Mutex<Shard>]>,
-    shard_bytes: usize,
+    shards: Box<[Mutex<Lists>]>,
+    bytes: usize,
     next_pack: AtomicU32,
+}
+
+/// Why an object is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// It shortens the chain of many.
+    Landmark,
+    /// It was the base of the object that was read.
+    Recent,
+}
+
+/// Both lists of one shard.
+#[derive(Default)]
+struct Lists {
+    landmarks: Shard,
+    recent: Shard,
 }
 
 /// Names a pack within one cache.
@@ -31,8 +51,8 @@ impl DeltaCache {
     /// A cache that holds at most so many bytes; 0 keeps nothing.
     pub fn new(bytes: usize) -> Self {
         DeltaCache {
-            shards: (0..SHARDS).map(|_| Mutex::new(Shard::default())).collect(),
-            shard_bytes: bytes / SHARDS,
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            bytes,
             next_pack: AtomicU32::new(0),
         }
     }
@@ -43,18 +63,37 @@ impl DeltaCache {
     }
 
     pub(crate) fn get(&self, key: CacheKey) -> Option<Cached> {
-        self.shard(key).get(key)
+        let mut lists = self.shard(key);
+        lists.landmarks.get(key).or_else(|| lists.recent.get(key))
     }
 
-    pub(crate) fn put(&self, key: CacheKey, kind: Kind, content: &Arc<Vec<u8>>) {
-        let cost = content.capacity() + OVERHEAD;
-        // One object may take a good part of its shard, not all of it.
-        if cost <= self.shard_bytes / 2 {
-            self.shard(key).put(key, (kind, content.clone()), cost, self.shard_bytes);
+    /// Whether an object of so many bytes would be kept.
+    pub(crate) fn takes(&self, keep: Keep, len: usize) -> bool {
+        // One object may take a good part of its list, not all of it.
+        len + OVERHEAD <= self.bound(keep) / 2
+    }
+
+    pub(crate) fn put(&self, key: CacheKey, keep: Keep, kind: Kind, content: &Arc<Vec<u8>>) {
+        if self.takes(keep, content.capacity()) {
+            let (bound, cost) = (self.bound(keep), content.capacity() + OVERHEAD);
+            let mut lists = self.shard(key);
+            let list = match keep {
+                Keep::Landmark => &mut lists.landmarks,
+                Keep::Recent => &mut lists.recent,
+            };
+            list.put(key, (kind, content.clone()), cost, bound);
         }
     }
 
-    fn shard(&self, key: CacheKey) -> std::sync::MutexGuard<'_, Shard> {
+    /// The bytes that one list of one shard may hold.
+    fn bound(&self, keep: Keep) -> usize {
+        match keep {
+            Keep::Landmark => self.bytes / SHARDS / 3 * 2,
+            Keep::Recent => self.bytes / SHARDS / 3,
+        }
+    }
+
+    fn shard(&self, key: CacheKey) -> MutexGuard<'_, Lists> {
         let mixed = (key.offset ^ u64::from(key.pack) << 40).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         // A shard left by a panicking thread is consistent: its operations do not call out.
         self.shards[(mixed >> 60) as usize % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
@@ -70,11 +109,11 @@ impl Default for DeltaCache {
 
 impl std::fmt::Debug for DeltaCache {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DeltaCache").field("bytes", &(self.shard_bytes * SHARDS)).finish_non_exhaustive()
+        f.debug_struct("DeltaCache").field("bytes", &self.bytes).finish_non_exhaustive()
     }
 }
 
-/// A part of the cache: a map into slots that form a list from the most to the least recently used.
+/// A list of one shard: a map into slots that form a list from the most to the least recently used.
 #[derive(Default)]
 struct Shard {
     slots: Vec<Slot>,
@@ -186,7 +225,7 @@ mod tests {
         shard.put(key(4), value(), 20, 30);
         assert!(shard.get(key(0)).is_none() && shard.get(key(2)).is_none());
         assert!(shard.get(key(3)).is_some() && shard.get(key(4)).is_some());
-        assert_eq!((shard.bytes, shard.slots.len()), (30, 4));
+        assert_eq!((shard.bytes, shard.slots.len()), (30, 3));
         shard.put(key(5), value(), 30, 30);
         assert_eq!((shard.bytes, shard.by_key.len()), (30, 1));
     }
@@ -195,11 +234,17 @@ mod tests {
     fn bytes_stay_within_the_bound() {
         let cache = DeltaCache::new(1 << 20);
         for n in 0..5000 {
-            cache.put(key(n * 77), Kind::Blob, &Arc::new(vec![0; 1000]));
+            cache.put(key(n * 77), Keep::Landmark, Kind::Blob, &Arc::new(vec![0; 1000]));
+            cache.put(key(n * 77), Keep::Recent, Kind::Blob, &Arc::new(vec![0; 1000]));
         }
-        let held: usize = cache.shards.iter().map(|shard| shard.lock().unwrap().bytes).sum();
+        let held = |shard: &Mutex<Lists>| {
+            let lists = shard.lock().unwrap();
+            lists.landmarks.bytes + lists.recent.bytes
+        };
+        let held: usize = cache.shards.iter().map(held).sum();
         assert!(held <= 1 << 20 && held > 1 << 19);
-        cache.put(key(1), Kind::Blob, &Arc::new(vec![0; 1 << 19]));
+        assert!(!cache.takes(Keep::Landmark, 1 << 19));
+        cache.put(key(1), Keep::Recent, Kind::Blob, &Arc::new(vec![0; 1 << 19]));
         assert!(cache.get(key(1)).is_none());
     }
 }

@@ -89,7 +89,7 @@ impl fmt::Debug for IndexOptions {
 }
 
 /// A pack that was received, checked and indexed.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Indexed {
     pub(crate) checksum: Digest,
     pub(crate) size: u64,
@@ -161,5 +161,17 @@ impl Indexed {
         let len = self.format().raw_len();
         let at = entry as usize * len;
         ObjectId::from_bytes(self.format(), &self.ids[at..at + len]).expect("every entry has a whole id")
+    }
+}
+
+impl fmt::Debug for Indexed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Indexed")
+            .field("checksum", &self.checksum)
+            .field("size", &self.size)
+            .field("objects", &self.count())
+            .field("deltas", &self.deltas)
+            .field("appended", &self.appended)
+            .finish_non_exhaustive()
     }
 }

@@ -1,6 +1,6 @@
 //! Reading objects: inflating entries and applying chains of deltas of any length, one link at a time.
 
-use crate::cache::CacheKey;
+use crate::cache::{CacheKey, Keep};
 use crate::data::MAX_READ;
 use crate::delta::{self, DeltaHeader};
 use crate::entry::MAX_ENTRY_HEADER_LEN;
@@ -8,6 +8,7 @@ use crate::inflate::{InflateError, Inflater, Pieces};
 use crate::{EntryHeader, EntryKind, Pack, PackBytes};
 use git_core_idx::PackOffset;
 use git_core_object::{Header, Kind, ObjectFormat, ObjectId, Objects, ReadError, Stopped};
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// Scratch space for reading objects out of packs. One per thread; serves any number of packs.
@@ -71,17 +72,18 @@ impl Reader {
                 Root::Outside(id) => outside.ok_or(ReadError::Missing { id })?.require(&id, out),
             };
         }
+        // The chain is resolved in two buffers that change places; what is worth keeping is copied out.
         let (kind, mut base) = match root {
-            Root::Held(kind, content) => (kind, content),
+            Root::Held(kind, content) => (kind, Base::Shared(content)),
             Root::Whole(kind, link) => {
                 let mut content = std::mem::take(&mut self.spare);
                 self.inflate(pack, link, &mut content)?;
-                (kind, keep(pack, link.offset, kind, content))
+                (kind, self.keep(pack, link.offset, kind, content))
             }
             Root::Outside(id) => {
                 let mut content = std::mem::take(&mut self.spare);
                 let kind = outside.ok_or(ReadError::Missing { id })?.require(&id, &mut content)?;
-                (kind, Arc::new(content))
+                (kind, Base::Own(content))
             }
         };
         let mut delta = std::mem::take(&mut self.delta);
@@ -91,16 +93,40 @@ impl Reader {
             let mut result = std::mem::take(if last { &mut *out } else { &mut self.spare });
             delta::apply(&base, &delta, pack.object_bytes, &mut result)
                 .map_err(|error| pack.corrupt(link.offset, error))?;
-            if last {
+            let next = if last {
                 *out = result;
+                Base::Own(Vec::new())
             } else {
-                let next = keep(pack, link.offset, kind, result);
-                // A base that the cache would not have gives its memory to the next result.
-                self.spare = Arc::try_unwrap(std::mem::replace(&mut base, next)).unwrap_or_default();
+                self.keep(pack, link.offset, kind, result)
+            };
+            let used = std::mem::replace(&mut base, next);
+            if let Base::Own(buffer) = used
+                && buffer.capacity() <= MAX_SPARE
+            {
+                self.spare = buffer;
             }
         }
         self.delta = delta;
         Ok(kind)
+    }
+
+    /// Puts an object that is the base of the next link into the cache, if it should be there.
+    fn keep(&self, pack: &Pack, offset: PackOffset, kind: Kind, content: Vec<u8>) -> Base {
+        // Which bases are landmarks depends on where they stand only, so that all chains agree on them.
+        let landmark = offset.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 61 == 0;
+        let keep = match landmark {
+            true => Keep::Landmark,
+            false if self.chain.len() == 1 => Keep::Recent,
+            false => return Base::Own(content),
+        };
+        if !pack.cache.takes(keep, content.len()) {
+            return Base::Own(content);
+        }
+        // A copy of the right size, so that the cache holds no more than it books; the buffer stays in use.
+        let mut kept = Vec::with_capacity(content.len());
+        kept.extend_from_slice(&content);
+        pack.cache.put(cache_key(pack, offset), keep, kind, &Arc::new(kept));
+        Base::Own(content)
     }
 
     /// Kind and size of the object whose entry begins at `offset`, without inflating more than the first
@@ -241,11 +267,25 @@ fn cache_key(pack: &Pack, offset: PackOffset) -> CacheKey {
     CacheKey { pack: pack.cache_number, offset: offset.0 }
 }
 
-fn keep(pack: &Pack, offset: PackOffset, kind: Kind, content: Vec<u8>) -> Arc<Vec<u8>> {
-    let content = Arc::new(content);
-    pack.cache.put(cache_key(pack, offset), kind, &content);
-    content
+/// An object that the next delta is applied to.
+enum Base {
+    Own(Vec<u8>),
+    Shared(Arc<Vec<u8>>),
 }
+
+impl Deref for Base {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Base::Own(content) => content,
+            Base::Shared(content) => content,
+        }
+    }
+}
+
+/// A reader keeps no buffer larger than this.
+const MAX_SPARE: usize = 8 << 20;
 
 impl Pack {
     /// The header of the entry at `offset`, and its length.

@@ -1,0 +1,256 @@
+//! Packs that are cut off, altered or made to mislead: an error each time, never a panic, a hang or much memory.
+
+mod common;
+
+use common::{Builder, FORMATS, Repo, context, index, tight};
+use git_core_idx::PackOffset;
+use git_core_object::{Kind, ObjectFormat, ObjectId, Objects};
+use git_core_pack::delta::{DeltaHeader, DeltaWriter};
+use git_core_pack::{EntryKind, IndexError, Reader, verify};
+
+#[test]
+fn a_pack_cut_off_anywhere_is_refused() {
+    for format in FORMATS {
+        let repo = Repo::new(format, 3, &[]);
+        let pack = repo.pack_bytes();
+        for len in 0..pack.len() {
+            let error = index(format, &pack[..len], 512).unwrap_err();
+            assert!(matches!(error, IndexError::Truncated { .. }), "{len}: {error}");
+        }
+    }
+}
+
+#[test]
+fn a_pack_with_any_byte_altered_is_refused() {
+    for format in FORMATS {
+        let repo = Repo::new(format, 2, &[]);
+        let pack = repo.pack_bytes();
+        for at in 0..pack.len() {
+            for bit in [0, 7] {
+                let mut damaged = pack.clone();
+                damaged[at] ^= 1 << bit;
+                // Version 3 is another version that git reads; the checksum says no all the same.
+                assert!(index(format, &damaged, 4096).is_err(), "byte {at}");
+                // And with a checksum that matches, it is either refused or another pack.
+                damaged.truncate(pack.len() - format.raw_len());
+                common::seal(format, &mut damaged);
+                let _ = index(format, &damaged, 4096);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_stored_pack_with_any_byte_altered_is_found_out() {
+    let format = ObjectFormat::Sha1;
+    let repo = Repo::new(format, 6, &[]);
+    let pack = repo.pack_bytes();
+    let idx = index(format, &pack, 4096).unwrap().0.idx().unwrap();
+    let cx = context(2);
+    verify(&common::open(format, pack.clone(), idx.clone()), None, &cx).unwrap();
+    for at in (12..pack.len() - 20).step_by(3) {
+        let mut damaged = pack.clone();
+        damaged[at] ^= 0x10;
+        let opened = common::open(format, damaged, idx.clone());
+        assert!(verify(&opened, None, &cx).is_err(), "byte {at}");
+        let (mut content, mut reader) = (Vec::new(), Reader::new());
+        for id in opened.idx().ids() {
+            let offset = opened.find(&id).unwrap().unwrap();
+            let _ = reader.read(&opened, offset, None, &mut content);
+            let _ = reader.header(&opened, offset, None);
+        }
+    }
+}
+
+fn delta_to(base: &[u8], result: &[u8]) -> Vec<u8> {
+    let header = DeltaHeader { base_size: base.len() as u64, result_size: result.len() as u64 };
+    let mut writer = DeltaWriter::new(header);
+    let same = base.iter().zip(result).take_while(|(a, b)| a == b).count();
+    writer.copy(0..same as u64);
+    writer.insert(&result[same..]);
+    writer.finish()
+}
+
+fn blob(format: ObjectFormat, content: &[u8]) -> ObjectId {
+    ObjectId::hash(format, Kind::Blob, content).unwrap()
+}
+
+#[test]
+fn what_entries_claim_is_checked() {
+    let format = ObjectFormat::Sha1;
+    let whole = EntryKind::Whole(Kind::Blob);
+    let lies: Vec<(&str, Vec<u8>)> = vec![
+        ("a size too small", {
+            let mut pack = Builder::new(format);
+            pack.entry_declaring(whole, 4, b"hello");
+            pack.finish()
+        }),
+        ("a size too large", {
+            let mut pack = Builder::new(format);
+            pack.entry_declaring(whole, 6, b"hello");
+            pack.finish()
+        }),
+        ("a size of a terabyte", {
+            let mut pack = Builder::new(format);
+            pack.entry_declaring(EntryKind::Whole(Kind::Commit), 1 << 40, b"hello");
+            pack.finish()
+        }),
+        ("more objects than there are", {
+            let mut pack = Builder::new(format);
+            pack.entry(whole, b"hello");
+            pack.finish_declaring(2)
+        }),
+        ("four thousand million objects", Builder::new(format).finish_declaring(u32::MAX)),
+        ("fewer objects than there are", {
+            let mut pack = Builder::new(format);
+            pack.entry(whole, b"hello");
+            pack.entry(whole, b"there");
+            pack.finish_declaring(1)
+        }),
+        ("a base before the pack", {
+            let mut pack = Builder::new(format);
+            pack.entry(EntryKind::OfsDelta { distance: 5000 }, &delta_to(b"a", b"b"));
+            pack.finish()
+        }),
+        ("a delta on itself", {
+            let mut pack = Builder::new(format);
+            pack.entry(EntryKind::OfsDelta { distance: 0 }, &delta_to(b"a", b"b"));
+            pack.finish()
+        }),
+        ("a base in the middle of an entry", {
+            let mut pack = Builder::new(format);
+            let first = pack.entry(whole, b"hello");
+            let distance = pack.bytes.len() as u64 - first - 1;
+            pack.entry(EntryKind::OfsDelta { distance }, &delta_to(b"hello", b"help"));
+            pack.finish()
+        }),
+        ("two deltas on one another", {
+            let (a, b) = (blob(format, b"a"), blob(format, b"b"));
+            let mut pack = Builder::new(format);
+            pack.entry(EntryKind::RefDelta { base: b }, &delta_to(b"b", b"a"));
+            pack.entry(EntryKind::RefDelta { base: a }, &delta_to(b"a", b"b"));
+            pack.finish()
+        }),
+        ("a delta for another base", {
+            let mut pack = Builder::new(format);
+            let first = pack.entry(whole, b"hello");
+            let distance = pack.bytes.len() as u64 - first;
+            pack.entry(EntryKind::OfsDelta { distance }, &delta_to(b"hallo!", b"help"));
+            pack.finish()
+        }),
+        ("a delta to a terabyte", {
+            let mut pack = Builder::new(format);
+            let first = pack.entry(whole, b"hello");
+            let distance = pack.bytes.len() as u64 - first;
+            let huge = DeltaWriter::new(DeltaHeader { base_size: 5, result_size: 1 << 40 }).finish();
+            pack.entry(EntryKind::OfsDelta { distance }, &huge);
+            pack.finish()
+        }),
+    ];
+    for (what, pack) in lies {
+        for threads in [1, 2] {
+            let cx = context(threads);
+            let result = common::index_with(format, &pack, 100, Default::default(), &cx);
+            assert!(result.is_err(), "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_cycle_through_an_index_is_found() {
+    let format = ObjectFormat::Sha1;
+    let (a, b) = (blob(format, b"a"), blob(format, b"b"));
+    let mut builder = Builder::new(format);
+    let first = builder.entry(EntryKind::RefDelta { base: b }, &delta_to(b"b", b"a"));
+    let second = builder.entry(EntryKind::RefDelta { base: a }, &delta_to(b"a", b"b"));
+    let pack = builder.finish();
+    let checksum = git_core_idx::Digest::from_bytes(format, &pack[pack.len() - 20..]).unwrap();
+    let mut entries = [(a, first), (b, second)].map(|(id, offset)| git_core_idx::IdxEntry {
+        id,
+        offset: PackOffset(offset),
+        crc: 0,
+    });
+    entries.sort_by_key(|entry| entry.id);
+    let idx = git_core_idx::write_idx(git_core_idx::Version::V1, entries.into_iter(), &checksum).unwrap();
+    let pack = common::open(format, pack, idx);
+    assert!(pack.read(&a, &mut Vec::new()).unwrap_err().to_string().contains("cycle"));
+    assert!(Objects::header(&*pack, &b).unwrap_err().to_string().contains("cycle"));
+    assert!(verify(&pack, None, &context(2)).is_err());
+}
+
+#[test]
+fn a_base_that_depends_on_the_pack_is_refused() {
+    // Whoever has `a` can resolve both deltas, but the pack completed without it could not be read.
+    let format = ObjectFormat::Sha1;
+    let (a, b) = (blob(format, b"a"), blob(format, b"b"));
+    let mut builder = Builder::new(format);
+    builder.entry(EntryKind::RefDelta { base: a }, &delta_to(b"a", b"b"));
+    builder.entry(EntryKind::RefDelta { base: b }, &delta_to(b"b", b"a"));
+    let pack = builder.finish();
+    let mut builder = Builder::new(format);
+    builder.entry(EntryKind::Whole(Kind::Blob), b"a");
+    let have = builder.finish();
+    let idx = index(format, &have, 99).unwrap().0.idx().unwrap();
+    let have = common::open(format, have, idx);
+    let cx = context(1);
+    let mut indexer = git_core_pack::Indexer::new(format, Vec::new(), common::complete());
+    indexer.feed(&pack, &cx).unwrap();
+    assert!(matches!(indexer.finish(Some(&*have), &cx), Err(IndexError::BaseCycle { .. })));
+}
+
+/// A chain, or a bush in which every object has a few deltas, each on the one before.
+fn tree(format: ObjectFormat, objects: usize, parent: impl Fn(usize) -> usize) -> (Vec<u8>, usize) {
+    let content = |n: usize| {
+        let mut content = vec![b'.'; 200];
+        content.extend(format!("object {n}").into_bytes());
+        content
+    };
+    let mut pack = Builder::new(format);
+    let mut offsets = vec![pack.entry(EntryKind::Whole(Kind::Blob), &content(0))];
+    for n in 1..objects {
+        let base = parent(n);
+        let distance = pack.bytes.len() as u64 - offsets[base];
+        let delta = delta_to(&content(base), &content(n));
+        offsets.push(pack.entry(EntryKind::OfsDelta { distance }, &delta));
+    }
+    (pack.finish(), objects)
+}
+
+#[test]
+fn a_chain_of_100_000_deltas_needs_no_stack() {
+    let work = || {
+        let format = ObjectFormat::Sha1;
+        let (pack, objects) = tree(format, 100_000, |n| n - 1);
+        let cx = tight(1, 1 << 16);
+        let (indexed, _) = common::index_with(format, &pack, 1 << 20, Default::default(), &cx).unwrap();
+        assert_eq!(indexed.count() as usize, objects);
+        let last = indexed.entries().max_by_key(|entry| entry.offset).unwrap();
+        let pack = common::open(format, pack, indexed.idx().unwrap());
+        let mut content = Vec::new();
+        pack.require(&last.id, &mut content).unwrap();
+        assert!(content.ends_with(b"object 99999"));
+        assert_eq!(Objects::header(&*pack, &last.id).unwrap().unwrap().size, content.len() as u64);
+    };
+    std::thread::Builder::new().stack_size(256 << 10).spawn(work).unwrap().join().unwrap();
+}
+
+#[test]
+fn trees_of_any_shape_are_resolved_within_any_budget() {
+    let format = ObjectFormat::Sha1;
+    let shapes: [(&str, fn(usize) -> usize); 4] = [
+        ("wide", |_| 0),
+        ("binary", |n| (n - 1) / 2),
+        ("comb", |n| if n % 2 == 0 { n - 2 } else { n - 1 }),
+        ("two deep branches", |n| n.saturating_sub(2)),
+    ];
+    for (name, parent) in shapes {
+        let (pack, objects) = tree(format, 2000, parent);
+        let expected = index(format, &pack, 1 << 20).unwrap().0.idx().unwrap();
+        for (threads, budget) in [(1, 0), (1, 3000), (2, 0), (4, 5000), (8, 1 << 20)] {
+            let cx = tight(threads, budget);
+            let (indexed, _) = common::index_with(format, &pack, 1 << 20, Default::default(), &cx).unwrap();
+            assert_eq!(indexed.deltas() as usize, objects - 1);
+            assert!(indexed.idx().unwrap() == expected, "{name}, {threads} threads, {budget} bytes");
+        }
+    }
+}
