@@ -140,7 +140,7 @@ impl Singles for LooseObjects {
         let low = prefix.lower_bound().first_byte();
         let directories = if prefix.digits() == 1 { low..=low | 0x0f } else { low..=low };
         for first in directories {
-            self.list(first, &mut |id| {
+            let _ = self.list(first, &mut |id| {
                 if prefix.matches(&id) {
                     found.push(id);
                 }

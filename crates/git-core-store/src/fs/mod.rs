@@ -20,4 +20,5 @@ mod storage;
 pub mod sys;
 
 pub use objects::{FsObjects, ObjectsOptions};
+pub use packs::open_pack;
 pub use storage::{FsOptions, FsStorage};

@@ -234,6 +234,27 @@ fn open_mapped(
     })
 }
 
+/// Opens one pack by its path, whether a repository knows of it or not. The index lies beside it.
+///
+/// # Errors
+/// [`ReadError::Unavailable`] when one of the two files is not there or cannot be read, [`ReadError::Corrupt`]
+/// when they make no sense.
+pub fn open_pack(path: &Path, format: ObjectFormat) -> Result<Pack, ReadError> {
+    let map = |path: &Path| {
+        let mapped = Mapped::open(path).map_err(|error| ReadError::unavailable(path.display(), error))?;
+        Ok::<_, ReadError>(SharedBytes::new(mapped))
+    };
+    let idx = map(&path.with_extension("idx"))?;
+    let data = map(path)?;
+    let options = OpenOptions {
+        format,
+        cache: Arc::default(),
+        object_bytes: git_core_object::Limits::default().object_bytes,
+    };
+    open_mapped(path.display().to_string(), data, idx, None, &options)
+        .map_err(|why| ReadError::corrupt(path.display(), why))
+}
+
 /// Opens the pack `<stem>.pack` that lies outside of the directories that are searched: a received one.
 pub(crate) fn open_received(
     stem: &Path,

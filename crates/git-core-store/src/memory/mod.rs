@@ -10,7 +10,7 @@ mod snapshot;
 
 use crate::fs::refs::LogUpdates;
 use crate::pack_set::{PackSet, Readers};
-use crate::{CommitError, Committed, Quarantine, ReceiveError, Snapshot, Storage};
+use crate::{CommitError, Committed, Quarantine, ReceiveError, Snapshot, Storage, StoredPack};
 use arc_swap::ArcSwap;
 use git_core_object::{Context, Limits, ObjectFormat, ObjectId, ReadError};
 use git_core_pack::DeltaCache;
@@ -19,6 +19,7 @@ use objects::MemoryObjects;
 use quarantine::MemoryQuarantine;
 use refs::Refs;
 use snapshot::MemorySnapshot;
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// How a repository in memory behaves.
@@ -112,7 +113,9 @@ impl MemoryStorage {
                     Err(ReceiveError::Misuse("a pack has not been received to its end"))
                 }
                 Ok(quarantine) if quarantine.belongs_to(&self.shared) => Ok(*quarantine),
-                _ => Err(ReceiveError::Misuse("a quarantine can only be committed to the storage that made it")),
+                _ => Err(ReceiveError::Misuse(
+                    "a quarantine can only be committed to the storage that made it",
+                )),
             })
             .collect()
     }
@@ -169,8 +172,12 @@ impl Storage for MemoryStorage {
                 // Objects before refs: whoever sees the new state finds them.
                 shared.objects.absorb(&singles);
             }
-            packs.retain(|new| !state.packs.packs().iter().any(|old| old.pack.checksum() == new.pack.checksum()));
             packs.extend(state.packs.packs().iter().cloned());
+            // The same pack twice is one pack; the one that was there first stays.
+            let mut seen = HashSet::new();
+            packs.reverse();
+            packs.retain(|stored: &Arc<StoredPack>| seen.insert(stored.pack.checksum()));
+            packs.reverse();
             let packs = PackSet::new(packs, shared.readers.clone());
             shared.state.store(Arc::new(State { packs, refs, shallow: state.shallow.clone() }));
         }
