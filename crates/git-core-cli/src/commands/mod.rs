@@ -1,7 +1,13 @@
 //! The table of commands; each one is a file here.
 
+mod clone;
+mod fetch;
+mod push;
+mod daemon;
+mod http_backend;
 mod init;
 mod ls_remote;
+mod serve;
 mod upload_pack;
 
 use crate::args::Args;
@@ -24,8 +30,14 @@ pub(crate) struct Command {
 
 /// All commands, in the order of [`overview`].
 static COMMANDS: &[Command] = &[
+    clone::COMMAND,
+    fetch::COMMAND,
+    push::COMMAND,
+    daemon::COMMAND,
+    http_backend::COMMAND,
     init::COMMAND,
     ls_remote::COMMAND,
+    serve::COMMAND,
     upload_pack::UPLOAD_PACK,
     upload_pack::RECEIVE_PACK,
 ];

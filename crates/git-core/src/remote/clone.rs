@@ -98,10 +98,10 @@ pub fn clone(
 ) -> Result<Cloned, RemoteError> {
     let directory = directory.as_ref();
     let existed = match std::fs::read_dir(directory) {
-        Ok(mut entries) if entries.next().is_some() => {
-            return Err(RemoteError::Occupied { path: directory.to_owned() });
-        }
-        Ok(_) => true,
+        Ok(mut entries) => match entries.next() {
+            Some(_) => return Err(RemoteError::Occupied { path: directory.to_owned() }),
+            None => true,
+        },
         Err(_) if directory.exists() => return Err(RemoteError::Occupied { path: directory.to_owned() }),
         Err(_) => false,
     };

@@ -33,8 +33,20 @@ pub struct FetchOptions {
     pub atomic: super::Atomic,
     /// Packs of fewer objects are stored object by object (`fetch.unpackLimit`).
     pub unpack_below: u64,
+    /// Whether the branch that the working tree is on may be updated (`--update-head-ok`).
+    pub update_head_ok: UpdateHead,
     /// What reflogs say; `fetch` by default.
     pub reflog_message: Option<BString>,
+}
+
+/// What happens to the branch that the working tree is on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UpdateHead {
+    /// It stays: the working tree would no longer match.
+    #[default]
+    Refuse,
+    /// It is updated like any other.
+    Allow,
 }
 
 /// Whether refs go away that their remote does not have any more.
@@ -128,6 +140,17 @@ impl Remote {
         let mut options = LsRefsOptions::default();
         options.prefixes = prefixes.to_vec();
         let refs = ls_refs(&mut connection, &options, cx)?;
+        connection.hang_up();
+        Ok(refs)
+    }
+
+    /// The refs that the remote shows to who pushes.
+    ///
+    /// # Errors
+    /// [`RemoteError`].
+    pub fn list_for_push(&self, link: Link, cx: &Context) -> Result<Vec<AdvertisedRef>, RemoteError> {
+        let connection = link.open(self.push_url(), Service::ReceivePack, cx)?;
+        let refs = connection.advertisement().refs.clone();
         connection.hang_up();
         Ok(refs)
     }
@@ -405,8 +428,10 @@ impl Run<'_> {
         let mut edits = RefTransaction::new();
         let mut places = Vec::new();
         let current = match self.repository.work_tree() {
-            Some(_) => Some(revision::follow(&*self.snapshot, &RefName::head())?.0),
-            None => None,
+            Some(_) if self.options.update_head_ok == UpdateHead::Refuse => {
+                Some(revision::follow(&*self.snapshot, &RefName::head())?.0)
+            }
+            _ => None,
         };
         if self.options.prune == Prune::Remove {
             for name in self.stale(specs, advertised)? {

@@ -8,6 +8,7 @@ use git_core_object::ObjectId;
 use git_core_ref::refspec::FetchSource;
 use git_core_ref::{RefName, Refspec};
 use git_core_store::revision;
+use std::io::Write as _;
 
 /// One line of `FETCH_HEAD`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,11 +123,28 @@ impl Repository {
     /// # Errors
     /// [`RemoteError::Unavailable`]. A repository that is not on a disk has none, which is no error.
     pub fn write_fetch_head(&self, entries: &[FetchHeadEntry]) -> Result<(), RemoteError> {
+        self.add_to_fetch_head(entries, std::fs::OpenOptions::new().write(true).create(true).truncate(true))
+    }
+
+    /// Adds to `FETCH_HEAD`.
+    ///
+    /// # Errors
+    /// As [`write_fetch_head`](Self::write_fetch_head).
+    pub fn append_fetch_head(&self, entries: &[FetchHeadEntry]) -> Result<(), RemoteError> {
+        self.add_to_fetch_head(entries, std::fs::OpenOptions::new().append(true).create(true))
+    }
+
+    fn add_to_fetch_head(
+        &self,
+        entries: &[FetchHeadEntry],
+        mode: &std::fs::OpenOptions,
+    ) -> Result<(), RemoteError> {
         let Some(path) = self.git_dir().map(|dir| dir.join("FETCH_HEAD")) else {
             return Ok(());
         };
         let mut content = Vec::new();
         entries.iter().for_each(|entry| entry.write(&mut content));
-        std::fs::write(&path, content).map_err(|error| RemoteError::unavailable(path.display(), error))
+        let written = mode.open(&path).and_then(|mut file| file.write_all(&content));
+        written.map_err(|error| RemoteError::unavailable(path.display(), error))
     }
 }

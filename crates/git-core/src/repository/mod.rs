@@ -67,6 +67,20 @@ impl Repository {
         }
     }
 
+    /// The same repository under another configuration.
+    #[must_use]
+    pub fn with_config(&self, config: Config) -> Self {
+        let Inner { storage, layout, committer, .. } = &*self.inner;
+        Repository {
+            inner: Arc::new(Inner {
+                storage: storage.clone(),
+                layout: layout.clone(),
+                config,
+                committer: committer.clone(),
+            }),
+        }
+    }
+
     /// The hash function that names its objects.
     pub fn format(&self) -> ObjectFormat {
         self.inner.storage.format()

@@ -3,7 +3,7 @@
 use super::Repository;
 use git_core_object::{Context, ErrorKind, ObjectId, ReadError};
 use git_core_ref::{Expected, InvalidRefName, LogMessage, RefName, RefTransaction, Target};
-use git_core_store::{CommitError, Reference, Snapshot as _, revision};
+use git_core_store::{CommitError, Reference, revision};
 use std::ops::ControlFlow;
 
 /// Why a ref could not be read or changed.

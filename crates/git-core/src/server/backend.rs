@@ -1,6 +1,6 @@
 //! Joins resolver, access and storage into what the drivers of the transports ask for.
 
-use super::CurrentBranch;
+use super::{CurrentBranch, session_options};
 use super::access::{Access, PushAccess};
 use super::resolve::Resolver;
 use super::session::{SessionOptions, StorageSession};
@@ -14,7 +14,16 @@ use std::sync::Arc;
 pub struct Backing {
     resolver: Arc<dyn Resolver>,
     access: Arc<dyn Access>,
-    options: SessionOptions,
+    terms: Terms,
+}
+
+/// On which terms repositories are served.
+#[derive(Clone, Debug)]
+pub enum Terms {
+    /// The same for all; whether a working tree is in the way is looked at for each.
+    Same(Box<SessionOptions>),
+    /// Those of each one's own configuration, as git's own programs serve it.
+    OfRepository,
 }
 
 impl Backing {
@@ -23,7 +32,7 @@ impl Backing {
         Backing {
             resolver: Arc::new(resolver),
             access: Arc::new(PushAccess::Nobody),
-            options: SessionOptions::default(),
+            terms: Terms::Same(Box::default()),
         }
     }
 
@@ -33,10 +42,10 @@ impl Backing {
         Backing { access: Arc::new(access), ..self }
     }
 
-    /// Sets the terms; those that follow from a repository's own configuration are added for each.
+    /// Serves on these terms.
     #[must_use]
-    pub fn with_options(self, options: SessionOptions) -> Self {
-        Backing { options, ..self }
+    pub fn with_terms(self, terms: Terms) -> Self {
+        Backing { terms, ..self }
     }
 }
 
@@ -51,10 +60,16 @@ impl Backend for Backing {
         Box::pin(async move {
             self.access.check(request)?;
             let repository = self.resolver.resolve(request).await?;
-            let mut options = self.options.clone();
-            if repository.work_tree().is_some() {
-                options.policy.current_branch = CurrentBranch::Refuse;
-            }
+            let options = match &self.terms {
+                Terms::Same(options) => {
+                    let mut options = (**options).clone();
+                    if repository.work_tree().is_some() {
+                        options.policy.current_branch = CurrentBranch::Refuse;
+                    }
+                    options
+                }
+                Terms::OfRepository => session_options(&repository).map_err(Refusal::internal)?,
+            };
             let session = StorageSession::new(repository.storage().clone(), options);
             Ok(Box::new(session.map_err(super::session::refusal)?) as Box<dyn Session>)
         })

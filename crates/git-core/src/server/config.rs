@@ -56,7 +56,7 @@ pub fn session_options(repository: &Repository) -> Result<SessionOptions, Config
 }
 
 /// Packs of fewer objects are stored object by object: the variable given, else `transfer.unpackLimit`, else 100.
-pub(crate) fn unpack_limit(config: &Config, key: &str) -> Result<u64, ConfigError> {
+fn unpack_limit(config: &Config, key: &str) -> Result<u64, ConfigError> {
     let limit = match config.int(key)? {
         Some(limit) => Some(limit),
         None => config.int("transfer.unpackLimit")?,

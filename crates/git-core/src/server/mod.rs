@@ -14,9 +14,8 @@ mod session;
 mod sink;
 
 pub use access::{Access, PushAccess};
-pub use backend::Backing;
+pub use backend::{Backing, Terms};
 pub use config::session_options;
-pub(crate) use config::unpack_limit;
 pub use git_core_transport::server::{Carrier, Credentials, Refusal, RefusalKind, Request, ServerOptions};
 pub use receive::{CurrentBranch, DeleteCurrent, Permission, ReceivePolicy};
 pub use resolve::{CreateOnPush, Folder, Resolver};

@@ -105,7 +105,7 @@ pub(super) fn update(
             verdict.get_or_insert_with(|| "atomic push failure".into());
         });
     }
-    let Push { mut verdicts, .. } = push;
+    let mut verdicts = push.verdicts;
 
     let mut transaction = RefTransaction::new();
     let mut places = Vec::new();
@@ -168,7 +168,8 @@ impl Push<'_> {
 
     fn check_rules(&mut self, cx: &Context) -> Result<(), ReadError> {
         let (current, _) = revision::follow(&**self.base, &RefName::head())?;
-        for (command, verdict) in self.commands.iter().zip(&mut self.verdicts) {
+        let mut verdicts = std::mem::take(&mut self.verdicts);
+        for (command, verdict) in self.commands.iter().zip(&mut verdicts) {
             if verdict.is_some() {
                 continue;
             }
@@ -205,6 +206,7 @@ impl Push<'_> {
                 }
             }
         }
+        self.verdicts = verdicts;
         Ok(())
     }
 

@@ -1,0 +1,58 @@
+//! `unpack-objects`: takes a pack in and stores its objects one by one.
+
+use super::Command;
+use super::index_pack::{parse_header, receive};
+use crate::args::{Arg, Args};
+use crate::fail::Failure;
+use crate::globals::Globals;
+use crate::pack_checks::Checks;
+use crate::repo;
+use git_core::object::Limits;
+use git_core::refs::RefTransaction;
+use git_core::store::{ObjectObserver, PackOptions};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+pub(crate) const COMMAND: Command = Command {
+    name: "unpack-objects",
+    summary: "Unpack objects from a packed archive",
+    usage: "git-core unpack-objects [-n] [-q] [-r] [--strict] [--max-input-size=<size>]",
+    run,
+};
+
+fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
+    let usage = args.usage();
+    let (mut dry_run, mut quiet, mut checks) = (false, false, Checks::None);
+    let (mut limits, mut header) = (Limits::default(), None);
+    while let Some(arg) = args.next()? {
+        match arg {
+            Arg::Short('n') => dry_run = true,
+            Arg::Short('q') => quiet = true,
+            // Nothing is stored of a pack that is damaged: git would go on and keep what it can read.
+            Arg::Short('r') => {}
+            Arg::Long("strict") => {
+                drop(args.optional_value());
+                checks = Checks::ObjectsAndLinks;
+            }
+            Arg::Long("pack_header") => header = Some(parse_header(&args.text()?)?),
+            Arg::Long("max-input-size") => limits.pack_bytes = match args.number()? { 0 => u64::MAX, n => n },
+            other => return Err(Args::unknown(usage, &other)),
+        }
+    }
+    let repository = repo::open(globals)?;
+    let cx = crate::reach::context(!quiet).with_limits(limits);
+    let storage = repository.storage();
+    let snapshot = repository.snapshot()?;
+    let mut quarantine = storage.receive(&snapshot)?;
+    let mut options = PackOptions::default();
+    options.unpack_below = u64::MAX;
+    options.observer = checks.observer(repository.format(), repository.config())?.map(|checks| {
+        let observer: Arc<dyn ObjectObserver> = checks;
+        observer
+    });
+    receive(&mut *quarantine, &options, header, &cx)?;
+    if !dry_run {
+        storage.commit(vec![quarantine], &RefTransaction::new(), &cx)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,75 @@
+//! How a command fails: what it prints to standard error, and its exit code.
+
+use std::error::Error;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+/// The end of a command that did not do what it was asked.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    code: u8,
+    text: String,
+}
+
+impl Failure {
+    /// `fatal: …`, exit code 128: git's usual way to end.
+    pub(crate) fn fatal(text: impl std::fmt::Display) -> Self {
+        Failure { code: 128, text: format!("fatal: {text}") }
+    }
+
+    /// `error: …` with an exit code.
+    pub(crate) fn error(code: u8, text: impl std::fmt::Display) -> Self {
+        Failure { code, text: format!("error: {text}") }
+    }
+
+    /// A text that says all by itself.
+    pub(crate) fn plain(code: u8, text: impl std::fmt::Display) -> Self {
+        Failure { code, text: text.to_string() }
+    }
+
+    /// An exit code alone: the command has said what there is to say.
+    pub(crate) fn silent(code: u8) -> Self {
+        Failure { code, text: String::new() }
+    }
+
+    /// Arguments that make no sense: exit code 129, with the command's usage.
+    pub(crate) fn usage(text: impl std::fmt::Display, usage: &str) -> Self {
+        let text = text.to_string();
+        let text = if text.is_empty() { text } else { format!("error: {text}\n") };
+        Failure { code: 129, text: format!("{text}usage: {}", usage.trim_end()) }
+    }
+
+    /// Prints it; remote text in it cannot reach the terminal as control sequences.
+    pub(crate) fn report(&self) -> ExitCode {
+        if !self.text.is_empty() {
+            let shown: String = self
+                .text
+                .chars()
+                .map(|c| if c.is_control() && c != '\n' && c != '\t' { '?' } else { c })
+                .collect();
+            let _ = writeln!(std::io::stderr(), "{shown}");
+        }
+        ExitCode::from(self.code)
+    }
+}
+
+/// An error with everything that caused it, in one line: `what: why: why that`.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+impl<E: Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Failure::fatal(chain(&error))
+    }
+}
