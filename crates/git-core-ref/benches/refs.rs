@@ -40,7 +40,9 @@ fn refs(c: &mut Criterion) {
     let mut group = c.benchmark_group("refspec");
     group.throughput(Throughput::Elements(COUNT as u64));
     let spec = Refspec::parse(Direction::Fetch, "+refs/heads/*:refs/remotes/origin/*").expect("a refspec");
-    group.bench_function("map", |b| b.iter(|| refspec::fetch(std::slice::from_ref(&spec), &names).map(|m| m.len())));
+    group.bench_function("map", |b| {
+        b.iter(|| refspec::fetch(std::slice::from_ref(&spec), &names).map(|m| m.len()))
+    });
     group.bench_function("check", |b| {
         b.iter(|| names.iter().filter(|name| RefName::new(name.as_bytes()).is_ok()).count());
     });

@@ -4,8 +4,8 @@
 
 use git_core_object::{ObjectFormat, ObjectId};
 use git_core_ref::{
-    LogMessage, PackedRefs, PackedRefsWriter, Peeled, RefName, ReflogLine, Target, check_format, check_pattern,
-    reflog,
+    LogMessage, PackedRefs, PackedRefsWriter, Peeled, RefName, ReflogLine, Target, check_format,
+    check_pattern, reflog,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -33,8 +33,9 @@ fn run(dir: &Path, args: &[&str]) -> String {
 /// Texts made of the pieces that the rules are about.
 fn names(count: usize) -> Vec<String> {
     let piece = prop::sample::select(vec![
-        "a", "b", "refs", "heads", "main", "/", "/", "/", ".", "..", ".lock", "@", "{", "@{", "~", "^", ":", "?",
-        "*", "[", "]", "\\", " ", "\t", "\x7f", "-", "ö", "lock", "HEAD", "_", "%", "'", "\"", "$", "}", "\x01",
+        "a", "b", "refs", "heads", "main", "/", "/", "/", ".", "..", ".lock", "@", "{", "@{", "~", "^", ":",
+        "?", "*", "[", "]", "\\", " ", "\t", "\x7f", "-", "ö", "lock", "HEAD", "_", "%", "'", "\"", "$", "}",
+        "\x01",
     ]);
     let tail = prop::collection::vec(piece, 0..7).prop_map(|pieces| pieces.concat());
     let name = prop_oneof![tail.clone(), tail.prop_map(|tail| format!("refs/{tail}"))];
@@ -47,8 +48,13 @@ fn verdicts(options: &str, names: &[String]) -> Vec<bool> {
     let script = format!(
         "while IFS= read -r name; do if git check-ref-format {options} \"$name\"; then echo 1; else echo 0; fi; done"
     );
-    let mut child =
-        Command::new("sh").arg("-c").arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = Command::new("sh")
+        .arg("-c")
+        .arg(script)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let input = names.iter().flat_map(|name| [name.as_str(), "\n"]).collect::<String>();
     let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
@@ -134,9 +140,16 @@ fn loose_refs_and_reflogs_are_gits() {
         assert_eq!(Target::Id(id).format_loose(), main);
 
         let hex = id.to_string();
-        run(dir.path(), &["update-ref", "--create-reflog", "-m", "  a \t message\nof lines ", "refs/x/y", &hex]);
+        run(
+            dir.path(),
+            &["update-ref", "--create-reflog", "-m", "  a \t message\nof lines ", "refs/x/y", &hex],
+        );
         run(dir.path(), &["update-ref", "--create-reflog", "refs/x/z", &hex]);
-        for (name, message) in [("x/y", "  a \t message\nof lines "), ("x/z", ""), ("heads/main", "commit (initial): first  line")] {
+        for (name, message) in [
+            ("x/y", "  a \t message\nof lines "),
+            ("x/z", ""),
+            ("heads/main", "commit (initial): first  line"),
+        ] {
             let file = std::fs::read(git_dir.join("logs/refs").join(name)).unwrap();
             let lines = reflog::lines(format, &file).map(Result::unwrap).collect::<Vec<_>>();
             let log = LogMessage::new("C O Mitter <a@example.com> 1112911993 -0700", message);

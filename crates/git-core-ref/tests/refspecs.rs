@@ -34,7 +34,12 @@ fn repository(dir: &Path, name: &str, refs: &[&str]) -> std::path::PathBuf {
         .current_dir(&path)
         .args(["commit-tree", "-m", "x", &tree])
         .envs([("GIT_AUTHOR_DATE", "1 +0000"), ("GIT_COMMITTER_DATE", "1 +0000")])
-        .envs([("GIT_AUTHOR_NAME", "a"), ("GIT_AUTHOR_EMAIL", "a"), ("GIT_COMMITTER_NAME", "a"), ("GIT_COMMITTER_EMAIL", "a")])
+        .envs([
+            ("GIT_AUTHOR_NAME", "a"),
+            ("GIT_AUTHOR_EMAIL", "a"),
+            ("GIT_COMMITTER_NAME", "a"),
+            ("GIT_COMMITTER_EMAIL", "a"),
+        ])
         .output()
         .unwrap();
     let commit = String::from_utf8(commit.stdout).unwrap().trim().to_owned();
@@ -51,8 +56,14 @@ fn ref_names(list: &[&str]) -> Vec<RefName> {
 #[test]
 fn fetches_store_what_git_stores() {
     let refs = [
-        "refs/heads/main", "refs/heads/a", "refs/heads/a-x/b", "refs/heads/qa/one", "refs/tags/a", "refs/tags/t",
-        "refs/notes/n", "refs/remotes/r/HEAD",
+        "refs/heads/main",
+        "refs/heads/a",
+        "refs/heads/a-x/b",
+        "refs/heads/qa/one",
+        "refs/tags/a",
+        "refs/tags/t",
+        "refs/notes/n",
+        "refs/remotes/r/HEAD",
     ];
     let dir = tempfile::tempdir().unwrap();
     repository(dir.path(), "server", &refs);
@@ -97,7 +108,8 @@ fn fetches_store_what_git_stores() {
 #[test]
 fn pushes_update_what_git_updates() {
     let local_refs = ["refs/heads/main", "refs/heads/a", "refs/tags/a-tag", "refs/tags/a", "refs/x/y"];
-    let remote_refs = ["refs/heads/old", "refs/heads/a", "refs/tags/old-tag", "refs/heads/both", "refs/tags/both"];
+    let remote_refs =
+        ["refs/heads/old", "refs/heads/a", "refs/tags/old-tag", "refs/heads/both", "refs/tags/both"];
     let dir = tempfile::tempdir().unwrap();
     let client = repository(dir.path(), "client", &local_refs);
     let id = git_core_object::ObjectId::empty_tree(ObjectFormat::Sha1);
@@ -141,16 +153,17 @@ fn pushes_update_what_git_updates() {
         let theirs = git(&client, &args).map(|_| names(&dir.path().join(&server)));
         let parsed = specs.iter().map(|s| Refspec::parse(Direction::Push, s)).collect::<Result<Vec<_>, _>>();
         let remote = ref_names(&remote_refs);
-        let ours = parsed.ok().and_then(|specs| refspec::push(&specs, &local, &remote).ok()).map(|mappings| {
-            let mut after = before.clone();
-            for mapping in mappings {
-                match mapping.src {
-                    PushSource::Nothing => after.remove(&mapping.dst.to_string()),
-                    PushSource::Ref(_) | PushSource::Revision(_) => after.insert(mapping.dst.to_string()),
-                };
-            }
-            after
-        });
+        let ours =
+            parsed.ok().and_then(|specs| refspec::push(&specs, &local, &remote).ok()).map(|mappings| {
+                let mut after = before.clone();
+                for mapping in mappings {
+                    match mapping.src {
+                        PushSource::Nothing => after.remove(&mapping.dst.to_string()),
+                        PushSource::Ref(_) | PushSource::Revision(_) => after.insert(mapping.dst.to_string()),
+                    };
+                }
+                after
+            });
         assert_eq!(ours, theirs, "{specs:?}");
     }
 }

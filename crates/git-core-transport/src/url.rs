@@ -147,7 +147,11 @@ impl GitUrl {
         let colon = address.find_byte(b':');
         let slash = address.find_byte(b'/');
         match colon {
-            Some(colon) if address.get(colon + 1) == Some(&b':') && slash.is_none_or(|s| s > colon) => {
+            // `name::address` is for a helper program of that name.
+            Some(colon)
+                if address.get(colon + 1) == Some(&b':')
+                    && address[..colon].iter().all(|b| b.is_ascii_alphanumeric() || *b == b'-') =>
+            {
                 Err(UrlError::Scheme(address[..colon].to_str_lossy().into_owned()))
             }
             Some(colon) if slash.is_none_or(|slash| slash > colon) && !is_drive(address) => {

@@ -11,7 +11,8 @@ use git_core_protocol::{ProtocolVersion, Service};
 use git_core_ref_names::name;
 use git_core_transport::client::{
     Ack, Command, ConnectOptions, Connection, Credential, CredentialRequest, CredentialSource, FetchOptions,
-    GraphWalker, LsRefsOptions, NoHistory, PushOptions, SshProgram, TransportError, connect, fetch, ls_refs, push,
+    GraphWalker, LsRefsOptions, NoHistory, PushOptions, SshProgram, TransportError, connect, fetch, ls_refs,
+    push,
 };
 use git_core_transport::url::GitUrl;
 use std::ops::ControlFlow;
@@ -62,7 +63,10 @@ fn whole_conversation(
     let mut connection = open(Service::UploadPack).unwrap();
     assert_eq!(connection.advertisement().format, format);
     let refs = ls_refs(&mut connection, &LsRefsOptions::default(), &cx).unwrap();
-    assert_eq!(refs.iter().map(|r| r.name.to_string()).collect::<Vec<_>>(), ["HEAD", "refs/heads/half", "refs/heads/main"]);
+    assert_eq!(
+        refs.iter().map(|r| r.name.to_string()).collect::<Vec<_>>(),
+        ["HEAD", "refs/heads/half", "refs/heads/main"]
+    );
     assert_eq!(refs[0].symref, Some(name("refs/heads/main")));
     let mut pack = Vec::new();
     let mut sink = |bytes: &[u8]| {
@@ -88,9 +92,14 @@ fn whole_conversation(
     run_with(client.path(), &["index-pack", "--stdin", "--fix-thin"], &rest);
     run(client.path(), &["rev-list", "--objects", "--quiet", &tip.to_string()]);
 
-    let new = run_with(client.path(), &["commit-tree", "-m", "new", &format!("{tip}^{{tree}}")], b"");
+    let new = run_with(
+        client.path(),
+        &["commit-tree", "-m", "new", "-p", &tip.to_string(), &format!("{tip}^{{tree}}")],
+        b"",
+    );
     let new: ObjectId = std::str::from_utf8(&new).unwrap().trim().parse().unwrap();
-    let packed = run_with(client.path(), &["pack-objects", "--revs", "--stdout", "-q"], format!("{new}\n").as_bytes());
+    let packed =
+        run_with(client.path(), &["pack-objects", "--revs", "--stdout", "-q"], format!("{new}\n").as_bytes());
     let commands = [
         Command { name: name("refs/heads/new"), old: None, new: Some(new) },
         Command { name: name("refs/heads/half"), old: Some(half), new: None },
@@ -106,10 +115,10 @@ fn whole_conversation(
     let report = push(&mut connection, &commands, &PushOptions::default(), &mut source, &cx).unwrap();
     drop(connection);
     use git_core_transport::client::RefStatus;
-    assert!(matches!(
-        report.statuses[..],
-        [RefStatus::Ok { .. }, RefStatus::Ok { .. }, RefStatus::Rejected(_)]
-    ), "{report:?}");
+    assert!(
+        matches!(report.statuses[..], [RefStatus::Ok { .. }, RefStatus::Ok { .. }, RefStatus::Rejected(_)]),
+        "{report:?}"
+    );
     assert_eq!(rev(server, "new"), new);
     assert_eq!(rev(server, "main"), tip);
     run(server, &["fsck", "--full", "--strict"]);
@@ -209,7 +218,8 @@ fn git_daemon() {
         });
     }
     let url = GitUrl::parse(format!("git://127.0.0.1:{}/nothing", daemon.1)).unwrap();
-    let error = connect(&url, Service::UploadPack, options(ProtocolVersion::V2), &Context::new()).err().unwrap();
+    let error =
+        connect(&url, Service::UploadPack, options(ProtocolVersion::V2), &Context::new()).err().unwrap();
     assert!(error.to_string().contains("access denied or repository not exported"), "{error}");
 }
 
@@ -222,14 +232,20 @@ fn http() {
         let http = HttpServer::start(dir.path(), Behaviour::default());
         let url = GitUrl::parse(format!("http://{}/server/", http.address)).unwrap();
         for version in VERSIONS {
-            whole_conversation(&path, format, |service| connect(&url, service, options(version), &Context::new()));
+            whole_conversation(&path, format, |service| {
+                connect(&url, service, options(version), &Context::new())
+            });
         }
         let seen = http.seen.lock().unwrap();
         assert!(seen.iter().any(|s| s.headers.get("content-encoding").is_some_and(|e| e == "gzip")));
         // The large push was probed for, then sent in chunks.
-        let chunked = seen.iter().position(|s| s.headers.contains_key("transfer-encoding")).unwrap();
+        let chunked = seen.iter().position(|s| s.headers.contains_key("transfer-encoding"));
+        let chunked = chunked.unwrap_or_else(|| panic!("{seen:#?}"));
         assert!(seen[chunked].body > 1 << 20);
-        assert_eq!((seen[chunked - 1].body, seen[chunked - 1].line.as_str()), (4, "POST /server/git-receive-pack HTTP/1.1\r\n"));
+        assert_eq!(
+            (seen[chunked - 1].body, seen[chunked - 1].line.as_str()),
+            (4, "POST /server/git-receive-pack HTTP/1.1\r\n")
+        );
     }
 }
 
@@ -273,7 +289,10 @@ fn http_authentication_and_redirects() {
     options.credentials = Some(Box::new(passwords.clone()));
     let mut connection = connect(&url, Service::UploadPack, options, &cx).unwrap();
     assert_eq!(ls_refs(&mut connection, &LsRefsOptions::default(), &cx).unwrap().len(), 3);
-    assert_eq!(*passwords.log.lock().unwrap(), ["get http server", "reject wrong", "get http server", "approve secret"]);
+    assert_eq!(
+        *passwords.log.lock().unwrap(),
+        ["get http server", "reject wrong", "get http server", "approve secret"]
+    );
 
     let with_password = GitUrl::parse(format!("http://me:secret@{}/server", http.address)).unwrap();
     whole_conversation(&path, ObjectFormat::Sha1, |service| {
@@ -296,7 +315,9 @@ fn http_authentication_and_redirects() {
     whole_conversation(&path, ObjectFormat::Sha1, |service| {
         connect(&url, service, ConnectOptions::default(), &cx)
     });
-    assert!(http.seen.lock().unwrap().iter().all(|s| s.line.starts_with("GET") || !s.line.contains("/moved")));
+    assert!(
+        http.seen.lock().unwrap().iter().all(|s| s.line.starts_with("GET") || !s.line.contains("/moved"))
+    );
 }
 
 #[cfg(feature = "http")]
@@ -313,11 +334,14 @@ fn http_errors() {
     let error = attempt(Some(answer));
     assert!(matches!(error, TransportError::Forbidden { .. }));
     assert!(error.to_string().ends_with("is forbidden: go ?away"), "{error}");
-    let error = attempt(Some("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>"));
+    let error =
+        attempt(Some("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>"));
     assert!(matches!(error, TransportError::NotSmart { .. }), "{error}");
     let error = attempt(Some("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"));
     assert_eq!(error.kind(), ErrorKind::Unavailable);
-    let error = attempt(Some("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/login\r\nContent-Length: 0\r\n\r\n"));
+    let error = attempt(Some(
+        "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/login\r\nContent-Length: 0\r\n\r\n",
+    ));
     assert!(matches!(error, TransportError::Redirect { .. }), "{error}");
     let error = attempt(Some(
         "HTTP/1.1 200 OK\r\nContent-Type: application/x-git-upload-pack-advertisement\r\nContent-Length: 9000\r\n\r\n001e# service=",
@@ -326,7 +350,8 @@ fn http_errors() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     for scheme in ["http", "git"] {
         let url = GitUrl::parse(format!("{scheme}://127.0.0.1:{port}/x")).unwrap();
-        let error = connect(&url, Service::UploadPack, ConnectOptions::default(), &Context::new()).err().unwrap();
+        let error =
+            connect(&url, Service::UploadPack, ConnectOptions::default(), &Context::new()).err().unwrap();
         assert!(matches!(error, TransportError::Connect { .. }), "{error:?}");
     }
 }

@@ -3,7 +3,7 @@
 
 use git_core_object::{ObjectFormat, ObjectId};
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -54,7 +54,13 @@ pub fn repository(dir: &Path, name: &str, format: ObjectFormat, commits: usize, 
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             *byte = (state >> 56) as u8;
         }
-        stream.extend(format!("commit refs/heads/main\ncommitter C <c@e> {} +0000\ndata 1\nx\n", 1_000_000_000 + number).bytes());
+        stream.extend(
+            format!(
+                "commit refs/heads/main\ncommitter C <c@e> {} +0000\ndata 1\nx\n",
+                1_000_000_000 + number
+            )
+            .bytes(),
+        );
         stream.extend(format!("M 100644 inline file\ndata {}\n", noise.len()).bytes());
         stream.extend(noise);
         stream.push(b'\n');
