@@ -236,6 +236,22 @@ fn http() {
                 connect(&url, service, options(version), &Context::new())
             });
         }
+        // Many haves make a request that is worth compressing.
+        let cx = Context::new();
+        let strange = (0..500u64).map(|n| {
+            let raw = [n.to_be_bytes(); 4].concat();
+            ObjectId::from_bytes(format, &[raw.as_slice(), &raw].concat()[..format.raw_len()]).unwrap()
+        });
+        let mut walk = Walk { haves: strange.collect::<Vec<_>>().into_iter(), acks: 0 };
+        let mut connection = connect(&url, Service::UploadPack, ConnectOptions::default(), &cx).unwrap();
+        let mut bytes = 0;
+        let mut sink = |piece: &[u8]| {
+            bytes += piece.len();
+            Ok(())
+        };
+        let wants = [rev(&path, "main")];
+        fetch(&mut connection, wants, &FetchOptions::default(), &mut walk, &mut sink, &cx).unwrap();
+        assert!(bytes > 1 << 20);
         let seen = http.seen.lock().unwrap();
         assert!(seen.iter().any(|s| s.headers.get("content-encoding").is_some_and(|e| e == "gzip")));
         // The large push was probed for, then sent in chunks.
