@@ -40,7 +40,9 @@ fn names(count: usize) -> Vec<String> {
     let tail = prop::collection::vec(piece, 0..7).prop_map(|pieces| pieces.concat());
     let name = prop_oneof![tail.clone(), tail.prop_map(|tail| format!("refs/{tail}"))];
     let mut runner = TestRunner::deterministic();
-    (0..count).map(|_| name.new_tree(&mut runner).unwrap().current()).collect()
+    // git would take a leading dash for an option.
+    let names = (0..count).map(|_| name.new_tree(&mut runner).unwrap().current());
+    names.filter(|name| !name.starts_with('-')).collect()
 }
 
 /// git's verdicts, by as many calls as there are names, in one shell.

@@ -140,6 +140,9 @@ impl Owner<Fetch> for Fetcher<'_> {
     }
 }
 
+/// What the source of a pack says after each piece: whether there is more.
+pub type SourceStep = Result<ControlFlow<()>, BoxError>;
+
 /// Sends `commands` and the pack that `source` appends to the buffer, piece by piece, until it breaks; it is
 /// not asked when all commands delete. What became of each command is in the report, not in the error.
 ///
@@ -149,7 +152,7 @@ pub fn push(
     connection: &mut Connection,
     commands: &[Command],
     options: &PushOptions,
-    source: &mut dyn FnMut(&mut Vec<u8>) -> Result<ControlFlow<()>, BoxError>,
+    source: &mut (dyn FnMut(&mut Vec<u8>) -> SourceStep + '_),
     cx: &Context,
 ) -> Result<PushReport, TransportError> {
     let mut machine = Push::new(connection.advertisement(), commands, options)?;
@@ -158,7 +161,7 @@ pub fn push(
 }
 
 struct Pusher<'a> {
-    source: &'a mut dyn FnMut(&mut Vec<u8>) -> Result<ControlFlow<()>, BoxError>,
+    source: &'a mut (dyn FnMut(&mut Vec<u8>) -> SourceStep + 'a),
     piece: Vec<u8>,
     ended: bool,
 }

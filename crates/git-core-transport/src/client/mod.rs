@@ -17,7 +17,7 @@ mod stateful;
 
 pub use connection::{Connection, connect};
 pub use credentials::{Credential, CredentialRequest, CredentialSource};
-pub use drive::{fetch, ls_refs, push};
+pub use drive::{SourceStep, fetch, ls_refs, push};
 pub use error::TransportError;
 pub use git_core_protocol::client::{
     Ack, AckStatus, AdvertisedRef, Advertisement, ClientError, Command, FetchOptions, GraphWalker,

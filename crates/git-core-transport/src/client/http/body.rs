@@ -106,7 +106,7 @@ impl Stream {
                 None => return Ok(Upload::Answered(Early(self.pending))),
             }
         }
-        Ok(match self.pending.is_answered() {
+        Ok(match self.pending.into_early() {
             Ok(early) => Upload::Answered(early),
             Err(pending) => Upload::Streaming(Stream { pending, ..self }),
         })

@@ -141,7 +141,7 @@ impl Pending {
     }
 
     /// Whether the answer has begun, though the request may not have ended.
-    pub(super) fn is_answered(self) -> Result<Early, Self> {
+    pub(super) fn into_early(self) -> Result<Early, Self> {
         match self.head.try_recv() {
             Ok(head) => {
                 let (again, first) = channel();
