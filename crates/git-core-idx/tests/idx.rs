@@ -1,4 +1,5 @@
 //! Indexes that git wrote, and the same ones written again; files that are damaged.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use git_core_hash::Checksum;
 use git_core_idx::{

@@ -2,7 +2,7 @@
 
 use crate::data::MAX_READ;
 use crate::resolve::{Children, Forest, NO_BASE, ResolveError, Roots, Sink, Stored, Table};
-use crate::{HeaderError, Pack};
+use crate::{HeaderError, Observer, Pack};
 use git_core_hash::{Checksum, Digest};
 use git_core_idx::{IdxError, PackOffset};
 use git_core_object::{BoxError, Context, ErrorKind, Kind, ObjectId, ReadError, Stopped};
@@ -152,21 +152,17 @@ impl Verified {
 
 /// Reads a whole pack and checks everything about it and its index.
 ///
-/// `observe` is shown every object but blobs of more than 16 MiB without deltas on them, from any thread.
+/// The observer is shown every object; blobs of more than 16 MiB without deltas on them as large ones.
 ///
 /// # Errors
 /// [`VerifyError`] for the first thing found wrong.
-pub fn verify(
-    pack: &Pack,
-    observe: Option<&(dyn Fn(&ObjectId, Kind, &[u8]) -> Result<(), BoxError> + Sync)>,
-    cx: &Context,
-) -> Result<Verified, VerifyError> {
+pub fn verify(pack: &Pack, observer: Option<&dyn Observer>, cx: &Context) -> Result<Verified, VerifyError> {
     pack.idx().verify()?;
     let (mut table, sizes) = read_table(pack)?;
     let children = Children::new(&mut table);
     let roots: Vec<u32> = (0..table.len()).filter(|entry| table.kind(*entry).is_some()).collect();
     let ids = Mutex::new(vec![0; table.ids.len()]);
-    let sink = Checker { pack, table: &table, observe };
+    let sink = Checker { pack, table: &table, sizes: &sizes, observer };
     let source = Stored(&**pack.data());
     let forest = Forest {
         table: &table,
@@ -296,7 +292,8 @@ fn depths(table: &Table) -> Vec<u32> {
 struct Checker<'a> {
     pack: &'a Pack,
     table: &'a Table,
-    observe: Option<&'a (dyn Fn(&ObjectId, Kind, &[u8]) -> Result<(), BoxError> + Sync)>,
+    sizes: &'a [u64],
+    observer: Option<&'a dyn Observer>,
 }
 
 impl Sink for Checker<'_> {
@@ -318,11 +315,11 @@ impl Sink for Checker<'_> {
                 actual: *id,
             });
         }
-        if let Some(observe) = self.observe
-            && let Some(content) = content
-        {
-            observe(id, kind, content).map_err(|source| VerifyError::Observer { id: *id, source })?;
-        }
-        Ok(())
+        let Some(observer) = self.observer else { return Ok(()) };
+        let shown = match content {
+            Some(content) => observer.object(id, kind, content),
+            None => observer.large_blob(id, self.sizes[entry as usize]),
+        };
+        shown.map_err(|source| VerifyError::Observer { id: *id, source })
     }
 }

@@ -1,4 +1,5 @@
 //! Packs that are cut off, altered or made to mislead: an error each time, never a panic, a hang or much memory.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod common;
 
@@ -237,7 +238,8 @@ fn a_chain_of_100_000_deltas_needs_no_stack() {
 #[test]
 fn trees_of_any_shape_are_resolved_within_any_budget() {
     let format = ObjectFormat::Sha1;
-    let shapes: [(&str, fn(usize) -> usize); 4] = [
+    type Parent = fn(usize) -> usize;
+    let shapes: [(&str, Parent); 4] = [
         ("wide", |_| 0),
         ("binary", |n| (n - 1) / 2),
         ("comb", |n| if n % 2 == 0 { n - 2 } else { n - 1 }),

@@ -1,4 +1,5 @@
 //! Indexing packs that git made: the same index and reverse index, byte for byte.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod common;
 

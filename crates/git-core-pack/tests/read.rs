@@ -1,4 +1,5 @@
 //! Reading objects out of packs that git made.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod common;
 

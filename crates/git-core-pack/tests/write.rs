@@ -1,4 +1,5 @@
 //! Writing packs that git accepts.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod common;
 
