@@ -33,15 +33,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     for round in ["cold caches", "warm caches"] {
         let start = Instant::now();
         let bytes = AtomicU64::new(0);
+        let (snapshot, total) = (&snapshot, &bytes);
         std::thread::scope(|scope| {
             for part in ids.chunks(ids.len().div_ceil(threads.max(1))) {
-                scope.spawn(|| {
+                scope.spawn(move || {
                     let mut content = Vec::new();
                     for id in part {
                         if let Err(error) = snapshot.require(id, &mut content) {
                             eprintln!("{error}");
                         }
-                        bytes.fetch_add(content.len() as u64, Ordering::Relaxed);
+                        total.fetch_add(content.len() as u64, Ordering::Relaxed);
                     }
                 });
             }

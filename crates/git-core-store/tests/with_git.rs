@@ -65,7 +65,7 @@ fn make_history(dir: &Path, rounds: usize) {
         std::fs::write(dir.join(format!("dir{}/file", round % 3)), format!("{round}")).unwrap();
         git(dir, &["add", "."]);
         git(dir, &["commit", "-q", "-m", &format!("round {round}")]);
-        git(dir, &["tag", "-f", "-a", "-m", "a tag", &format!("v{round}-{}", text.len())]);
+        git(dir, &["tag", "-a", "-m", "a tag", &format!("v{rounds}-{round}")]);
     }
 }
 
