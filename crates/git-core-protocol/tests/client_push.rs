@@ -39,7 +39,8 @@ fn create_update_and_delete() {
     for format in [ObjectFormat::Sha1, ObjectFormat::Sha256] {
         for version in [ProtocolVersion::V0, ProtocolVersion::V1, ProtocolVersion::V2] {
             for connection in CONNECTIONS {
-                for piece in [[1, 65_536][(version as usize + connection as usize) % 2]] {
+                {
+                    let piece = [1, 65_536][(version as usize + connection as usize) % 2];
                     let dir = tempfile::tempdir().unwrap();
                     let server = repository(dir.path(), "server", format, 0);
                     let client = repository(dir.path(), "client", format, 5);

@@ -29,8 +29,8 @@ impl Out {
         }
     }
 
-    pub(super) fn is_full(&self) -> bool {
-        self.buffer.len() >= STEP
+    pub(super) fn is_empty(&self) -> bool {
+        self.buffer.is_empty()
     }
 
     pub(super) fn buffer(&mut self) -> &mut Vec<u8> {

@@ -147,11 +147,11 @@ impl Conversation for ReceivePack {
     }
 
     fn poll(&mut self) -> Output {
-        if !self.talk.out.is_full() {
+        while self.talk.out.is_empty() {
             let more = match &mut self.phase {
                 Phase::List(listing) => listing.step(&mut self.talk.out),
                 Phase::Reporting(report) => report.step(&mut self.talk.out),
-                _ => true,
+                _ => break,
             };
             if !more {
                 let commands = matches!(self.phase, Phase::List(_)) && self.talk.mode == Mode::Stateful;

@@ -175,12 +175,13 @@ impl Conversation for UploadPack {
     }
 
     fn poll(&mut self) -> Output {
-        if let Phase::List(listing) = &mut self.phase
-            && !self.talk.out.is_full()
-            && !listing.step(&mut self.talk.out)
+        while self.talk.out.is_empty()
+            && let Phase::List(listing) = &mut self.phase
         {
-            self.phase = self.talk.after_list();
-            self.input.restart();
+            if !listing.step(&mut self.talk.out) {
+                self.phase = self.talk.after_list();
+                self.input.restart();
+            }
         }
         if let Some(bytes) = self.talk.out.take() {
             return Output::Send(bytes);

@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn pieces_of_any_size() {
-        let plain: Vec<u8> = (0..300_000u32).flat_map(u32::to_le_bytes).collect();
+        let plain: Vec<u8> = (0..20_000u32).flat_map(u32::to_le_bytes).collect();
         let packed = gzip(&plain);
         for size in [1, 7, 4096, packed.len()] {
             let (mut inflater, mut out) = (Inflater::new(1 << 30), Vec::new());

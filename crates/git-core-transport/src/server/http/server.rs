@@ -71,7 +71,6 @@ async fn connection(
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(options.init_timeout)
-        .half_close(true)
         .max_buf_size(128 << 10);
     builder
         .http2()

@@ -1,0 +1,291 @@
+//! Our client machines joined to our server machines in memory: whole, a byte at a time, and cut at packets.
+#![allow(clippy::unwrap_used)]
+
+mod server_support;
+
+use git_core_object::{ObjectFormat, ObjectId};
+use git_core_protocol::client::{
+    AckStatus, Action, Advertisement, ClientError, ClientLimits, Command, Connection, Fetch, FetchOptions,
+    Handshake, LsRefs, LsRefsOptions, Machine, Push, PushOptions, RefStatus,
+};
+use git_core_protocol::server::{
+    CommandStatus, Conversation, Mode, Outcome, ReceivePack, ReceivePackOptions, UpdateReport, UploadPack,
+    UploadPackOptions,
+};
+use git_core_protocol::{ProtocolVersion, Service, pkt_line};
+use git_core_ref::RefName;
+use server_support::{Fake, Turn, id};
+
+/// How bytes are cut on their way.
+#[derive(Clone, Copy, Debug)]
+enum Cut {
+    Whole,
+    Bytes(usize),
+    Packets,
+}
+
+const CUTS: [Cut; 4] = [Cut::Whole, Cut::Bytes(1), Cut::Bytes(7), Cut::Packets];
+
+fn cut(bytes: &[u8], cut: Cut) -> usize {
+    match cut {
+        Cut::Whole => bytes.len(),
+        Cut::Bytes(count) => count.min(bytes.len()),
+        Cut::Packets => pkt_line::decode(bytes).ok().flatten().map_or(bytes.len(), |(_, length)| length),
+    }
+}
+
+/// The serving side of a link: over one connection, or a machine for each request.
+struct Link {
+    fake: Fake,
+    service: Service,
+    version: ProtocolVersion,
+    connection: Connection,
+    cut: Cut,
+    machine: Box<dyn Conversation>,
+    to_server: Vec<u8>,
+    to_client: Vec<u8>,
+    outcome: Option<Outcome>,
+}
+
+impl Link {
+    fn new(fake: Fake, service: Service, version: ProtocolVersion, connection: Connection, cut: Cut) -> Self {
+        let mode = match connection {
+            Connection::Stateful => Mode::Stateful,
+            Connection::Stateless => Mode::Advertise,
+        };
+        let machine = machine(&fake, service, version, mode);
+        let (to_server, to_client) = (Vec::new(), Vec::new());
+        Link { fake, service, version, connection, cut, machine, to_server, to_client, outcome: None }
+    }
+
+    /// Lets the server go on as far as it can.
+    fn serve(&mut self, ended: bool) {
+        loop {
+            match self.fake.turn(self.machine.as_mut(), &mut self.to_client) {
+                Turn::Read if self.to_server.is_empty() => {
+                    if !ended {
+                        return;
+                    }
+                    self.machine.feed_end();
+                }
+                Turn::Read => {
+                    let length = cut(&self.to_server, self.cut);
+                    let taken = self.machine.feed(&self.to_server[..length]);
+                    self.to_server.drain(..taken);
+                }
+                Turn::Receive => {
+                    self.fake.received.append(&mut self.to_server);
+                    match self.fake.received == self.fake.expected {
+                        true => self.machine.pack_received(),
+                        false => self.machine.pack_failed("bad pack"),
+                    }
+                }
+                Turn::Done(outcome) => {
+                    self.outcome = Some(outcome);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn handshake(&mut self) -> Advertisement {
+        let mut client = Handshake::new(self.service, &ClientLimits::default());
+        self.drive(&mut client, |_, action| panic!("{action:?}")).unwrap();
+        client.finish().unwrap()
+    }
+
+    fn drive<M: Machine>(
+        &mut self,
+        client: &mut M,
+        mut event: impl FnMut(&mut M, Event),
+    ) -> Result<(), ClientError> {
+        let mut answer_ended = false;
+        loop {
+            let found = match client.poll()? {
+                Action::Send(bytes) => {
+                    self.to_server.extend_from_slice(bytes);
+                    continue;
+                }
+                Action::EndRequest => {
+                    if self.connection == Connection::Stateless {
+                        self.machine = machine(&self.fake, self.service, self.version, Mode::StatelessRpc);
+                        self.to_client.clear();
+                        self.serve(true);
+                    }
+                    answer_ended = false;
+                    continue;
+                }
+                Action::Read => {
+                    if self.to_client.is_empty() {
+                        self.serve(false);
+                    }
+                    if self.to_client.is_empty() {
+                        assert!(!answer_ended, "the client waits for ever");
+                        answer_ended = true;
+                        client.feed_end();
+                        continue;
+                    }
+                    let length = cut(&self.to_client, self.cut);
+                    let taken = client.feed(&self.to_client[..length]);
+                    self.to_client.drain(..taken);
+                    continue;
+                }
+                Action::Done => return Ok(()),
+                Action::NextHaves { count } => Event::Haves(count),
+                Action::Ack(ack) => Event::Ack(ack.id, ack.status),
+                Action::Pack(bytes) => Event::Pack(bytes.to_vec()),
+                Action::Progress(text) => Event::Progress(text.to_vec()),
+                Action::NeedPack => Event::NeedPack,
+                other => panic!("{other:?}"),
+            };
+            event(client, found);
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Event {
+    Haves(usize),
+    Ack(ObjectId, AckStatus),
+    Pack(Vec<u8>),
+    Progress(Vec<u8>),
+    NeedPack,
+}
+
+fn machine(fake: &Fake, service: Service, version: ProtocolVersion, mode: Mode) -> Box<dyn Conversation> {
+    match service {
+        Service::UploadPack => {
+            let mut options = UploadPackOptions::default();
+            options.object_format = fake.format;
+            Box::new(UploadPack::new(version, mode, options))
+        }
+        Service::ReceivePack => {
+            let mut options = ReceivePackOptions::default();
+            options.object_format = fake.format;
+            options.push_options = true;
+            Box::new(ReceivePack::new(version, mode, options))
+        }
+    }
+}
+
+/// Every combination of format, version, connection and cut.
+fn everywhere(mut test: impl FnMut(ObjectFormat, ProtocolVersion, Connection, Cut)) {
+    for format in [ObjectFormat::Sha1, ObjectFormat::Sha256] {
+        for version in [ProtocolVersion::V0, ProtocolVersion::V1, ProtocolVersion::V2] {
+            for connection in [Connection::Stateful, Connection::Stateless] {
+                for cut in CUTS {
+                    test(format, version, connection, cut);
+                }
+            }
+        }
+    }
+}
+
+fn fetch(link: &mut Link, haves: &[ObjectId]) -> (Vec<u8>, Vec<ObjectId>, String) {
+    let greeting = link.handshake();
+    assert_eq!((greeting.version, greeting.format), (link.version, link.fake.format));
+    if link.version == ProtocolVersion::V2 {
+        let mut client = LsRefs::new(&greeting, &LsRefsOptions::default()).unwrap();
+        link.drive(&mut client, |_, event| panic!("{event:?}")).unwrap();
+        assert_eq!(client.finish().len(), link.fake.refs.refs.len());
+    }
+    let mut options = FetchOptions::default();
+    options.connection = link.connection;
+    let mut client = Fetch::new(&greeting, [id(link.fake.format, 'a')], &options).unwrap();
+    let (mut pack, mut acks, mut progress, mut offered) = (Vec::new(), Vec::new(), Vec::new(), 0);
+    link.drive(&mut client, |client, event| match event {
+        Event::Haves(count) => {
+            let batch = &haves[offered..haves.len().min(offered + count)];
+            offered += batch.len();
+            client.haves(batch);
+        }
+        Event::Ack(id, _) => acks.push(id),
+        Event::Pack(bytes) => pack.extend(bytes),
+        Event::Progress(text) => progress.extend(text),
+        Event::NeedPack => panic!("nothing is pushed"),
+    })
+    .unwrap();
+    (pack, acks, String::from_utf8(progress).unwrap())
+}
+
+#[test]
+fn clones() {
+    everywhere(|format, version, connection, cut| {
+        let mut fake = Fake::new(format);
+        fake.progress = Some("Counting objects: 1, done.\n");
+        fake.pack = vec![vec![b'x'; 100_000], b"y".to_vec()];
+        let mut link = Link::new(fake, Service::UploadPack, version, connection, cut);
+        let (pack, acks, progress) = fetch(&mut link, &[]);
+        assert_eq!(pack.len(), 100_001, "{version:?} {connection:?} {cut:?}");
+        assert!(acks.is_empty());
+        assert_eq!(progress, "Counting objects: 1, done.\n");
+        let request = link.fake.requests.last().unwrap();
+        assert!(request.haves.is_empty() && request.ofs_delta && request.include_tag);
+    });
+}
+
+#[test]
+fn fetches_negotiate() {
+    everywhere(|format, version, connection, cut| {
+        let unknown = |n: u32| {
+            let mut raw = vec![0x11; format.raw_len()];
+            raw[..4].copy_from_slice(&n.to_be_bytes());
+            ObjectId::from_bytes(format, &raw).unwrap()
+        };
+        // The client knows a hundred commits that the server does not, then one that it does, then more.
+        let mut haves: Vec<_> = (0..100).map(unknown).collect();
+        haves.push(id(format, 'c'));
+        haves.extend((100..250).map(unknown));
+        let mut link = Link::new(Fake::new(format), Service::UploadPack, version, connection, cut);
+        let (pack, acks, _) = fetch(&mut link, &haves);
+        assert_eq!(pack, b"PACKdata", "{version:?} {connection:?} {cut:?}");
+        assert!(acks.contains(&id(format, 'c')), "{version:?} {connection:?} {cut:?} {acks:?}");
+        let request = link.fake.requests.last().unwrap();
+        assert_eq!(request.haves, [id(format, 'c')], "{version:?} {connection:?} {cut:?}");
+        assert!(request.thin);
+    });
+}
+
+#[test]
+fn pushes() {
+    everywhere(|format, version, connection, cut| {
+        let mut fake = Fake::new(format);
+        fake.expected = b"0000 looks like packets 0005".repeat(100);
+        fake.report = Some(UpdateReport {
+            statuses: vec![
+                CommandStatus::Ok(Default::default()),
+                CommandStatus::Rejected("hook declined".into()),
+            ],
+        });
+        let mut link = Link::new(fake, Service::ReceivePack, version, connection, cut);
+        let greeting = link.handshake();
+        let name = |name: &str| RefName::new(name).unwrap();
+        let commands = [
+            Command { name: name("refs/heads/new"), old: None, new: Some(id(format, 'e')) },
+            Command { name: name("refs/heads/main"), old: Some(id(format, 'a')), new: Some(id(format, 'e')) },
+        ];
+        let mut options = PushOptions::default();
+        options.push_options = vec!["ci.skip".into()];
+        let mut client = Push::new(&greeting, &commands, &options).unwrap();
+        let bytes = link.fake.expected.clone();
+        let mut pieces = bytes.chunks(1000);
+        let pushed = link.drive(&mut client, |client, event| match event {
+            Event::NeedPack => match pieces.next() {
+                Some(piece) => client.pack(piece),
+                None => client.pack_end(),
+            },
+            other => panic!("{other:?}"),
+        });
+        pushed.unwrap();
+        let report = client.finish();
+        assert_eq!(report.unpack_error, None);
+        assert!(matches!(&report.statuses[0], RefStatus::Ok { .. }), "{report:?}");
+        assert!(
+            matches!(&report.statuses[1], RefStatus::Rejected(why) if why.to_string() == "hook declined")
+        );
+        let update = link.fake.updates.last().unwrap();
+        assert_eq!(update.commands, commands);
+        assert_eq!(update.push_options.as_deref().unwrap(), ["ci.skip"]);
+        assert_eq!(link.outcome, Some(Outcome::Complete));
+    });
+}
