@@ -46,7 +46,7 @@ fuzz_target!(|bytes: &[u8]| {
         let mut left = 40;
         drive(&mut machine, answer, |machine| {
             left -= 1;
-            machine.haves(if left > 0 { &[id; 16] } else { &[] });
+            machine.haves(&[id; 16][..if left > 0 { 16 } else { 0 }]);
         });
     }
     let name = RefName::branch("main").expect("a valid name");
