@@ -1,4 +1,5 @@
 //! The suite that every storage passes, on the storages of this crate.
+#![allow(clippy::unwrap_used, reason = "a test that fails is a panic")]
 
 use git_core_object::ObjectFormat;
 use git_core_ref::RefName;

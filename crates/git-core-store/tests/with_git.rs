@@ -1,4 +1,5 @@
 //! Repositories that git writes are read, and those written here are accepted by git.
+#![allow(clippy::unwrap_used, reason = "a test that fails is a panic")]
 
 use git_core_object::{Context, Kind, ObjectFormat, ObjectId, Objects as _};
 use git_core_ref::{LogMessage, RefName, RefTransaction};

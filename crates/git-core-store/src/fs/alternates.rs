@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// An alternate of an alternate of … this many levels is the last that is followed, as in git.
-pub const MAX_DEPTH: usize = 5;
+pub(crate) const MAX_DEPTH: usize = 5;
 
 /// The object directories to search after `own`, in order and each once: those in `extra`, then those that
 /// `own` names, each followed by the ones it names itself.
@@ -16,7 +16,7 @@ pub const MAX_DEPTH: usize = 5;
 ///
 /// # Errors
 /// [`ReadError::Unavailable`] when an `alternates` file is there and cannot be read.
-pub fn alternates(own: &Path, extra: &[PathBuf]) -> Result<Vec<PathBuf>, ReadError> {
+pub(crate) fn alternates(own: &Path, extra: &[PathBuf]) -> Result<Vec<PathBuf>, ReadError> {
     let mut seen = HashSet::new();
     seen.extend(own.canonicalize());
     let mut found = Vec::new();
@@ -102,7 +102,8 @@ fn unquote(line: &[u8]) -> Option<Vec<u8>> {
                 high @ b'0'..=b'3' => {
                     let mut value = high - b'0';
                     for _ in 0..2 {
-                        value = value << 3 | bytes.next().filter(|b| (b'0'..=b'7').contains(b))? - b'0';
+                        let digit = bytes.next().filter(|b| (b'0'..=b'7').contains(b))? - b'0';
+                        value = (value << 3) | digit;
                     }
                     value
                 }

@@ -154,8 +154,8 @@ impl FsQuarantine {
         let beside = [
             ("idx", Some(idx), Access::ReadOnly),
             ("rev", Some(indexed.rev()), Access::ReadOnly),
-            ("keep", options.keep.as_ref().map(note), Access::Writable),
-            ("promisor", options.promisor.as_ref().map(note), Access::Writable),
+            ("keep", options.keep.as_deref().map(note), Access::Writable),
+            ("promisor", options.promisor.as_deref().map(note), Access::Writable),
         ];
         for (extension, content, access) in beside {
             let Some(content) = content else { continue };
@@ -272,8 +272,8 @@ impl Drop for FsQuarantine {
 }
 
 /// The text of a file that a person may read, with its line end.
-fn note(text: &String) -> Vec<u8> {
-    let mut note = text.clone().into_bytes();
+fn note(text: &str) -> Vec<u8> {
+    let mut note = text.as_bytes().to_vec();
     if !note.is_empty() && !note.ends_with(b"\n") {
         note.push(b'\n');
     }
