@@ -158,7 +158,7 @@ impl Shared {
         let mut name = edit.name.clone();
         let mut passed = Vec::new();
         loop {
-            if passed.len() > SYMREF_DEPTH {
+            if passed.len() > SYMREF_DEPTH || passed.iter().any(|(before, _)| *before == name) {
                 let why = "too many symbolic refs follow one another";
                 return Err(CommitError::from(broken(&edit.name, why)).into());
             }
