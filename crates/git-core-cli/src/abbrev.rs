@@ -7,7 +7,7 @@ use git_core::object::{IdPrefix, ObjectFormat, ObjectId, ReadError};
 use git_core::store::Snapshot;
 
 /// The least number of digits that git ever shows.
-const LEAST: usize = 4;
+pub(crate) const LEAST: usize = 4;
 
 /// The number of digits to begin with: `core.abbrev`, or what the number of packed objects suggests.
 pub(crate) fn default_digits(repository: &Repository, snapshot: &dyn Snapshot) -> Result<usize, Failure> {

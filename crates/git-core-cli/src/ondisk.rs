@@ -15,7 +15,11 @@ pub(crate) struct Stored {
 
 /// How an object is stored; of something that is neither packed nor a loose object, the size is not known and
 /// taken to be nothing.
-pub(crate) fn stored(repository: &Repository, snapshot: &dyn Snapshot, id: &ObjectId) -> Result<Stored, ReadError> {
+pub(crate) fn stored(
+    repository: &Repository,
+    snapshot: &dyn Snapshot,
+    id: &ObjectId,
+) -> Result<Stored, ReadError> {
     let Some(location) = snapshot.locate(id)? else {
         let path = repository.layout().map(|layout| {
             let hex = id.to_hex();

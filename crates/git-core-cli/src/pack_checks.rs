@@ -3,12 +3,14 @@
 use crate::fail::Failure;
 use git_core::object::check::{self, CheckOptions, MessageId, Severity};
 use git_core::object::{
-    BoxError, CommitRef, Context, EntryKind, Kind, ObjectFormat, ObjectId, Objects, ReadError, TagRef, TreeRef,
+    BoxError, CommitRef, Context, EntryKind, Kind, ObjectFormat, ObjectId, Objects, ReadError, TagRef,
+    TreeRef,
 };
 use git_core::pack::{Observer, Pack};
 use git_core::store::ObjectObserver;
 use git_core::store::config::Config;
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// How closely a pack is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,7 +25,11 @@ pub(crate) enum Checks {
 
 impl Checks {
     /// Who looks at the objects while they come in.
-    pub(crate) fn observer(self, format: ObjectFormat, config: &Config) -> Result<Option<Arc<FormCheck>>, Failure> {
+    pub(crate) fn observer(
+        self,
+        format: ObjectFormat,
+        config: &Config,
+    ) -> Result<Option<Arc<FormCheck>>, Failure> {
         if self == Checks::None {
             return Ok(None);
         }
@@ -38,7 +44,7 @@ impl Checks {
             };
             options.set(*id, severity)?;
         }
-        Ok(Some(Arc::new(FormCheck { format, options })))
+        Ok(Some(Arc::new(FormCheck { format, options, links: None })))
     }
 }
 
@@ -46,9 +52,28 @@ impl Checks {
 pub(crate) struct FormCheck {
     format: ObjectFormat,
     options: CheckOptions,
+    /// What the objects link to, where that is wanted.
+    links: Option<Mutex<HashSet<ObjectId>>>,
 }
 
 impl FormCheck {
+    /// The same, gathering links, for objects that will not be found together in a pack afterwards.
+    pub(crate) fn gathering(self: Arc<Self>) -> Arc<Self> {
+        let (format, options) = (self.format, self.options.clone());
+        Arc::new(FormCheck { format, options, links: Some(Mutex::default()) })
+    }
+
+    /// Checks that whatever was linked to is there.
+    pub(crate) fn check_gathered(&self, objects: &dyn Objects) -> Result<(), Failure> {
+        let Some(links) = &self.links else { return Ok(()) };
+        for link in &*links.lock().unwrap_or_else(PoisonError::into_inner) {
+            if !objects.contains(link)? {
+                return Err(Failure::fatal(format_args!("an object links to {link}, which is missing")));
+            }
+        }
+        Ok(())
+    }
+
     fn check(&self, id: &ObjectId, kind: Kind, content: &[u8]) -> Result<(), BoxError> {
         let mut refused = None;
         for finding in check::check(self.format, kind, content, &self.options) {
@@ -58,7 +83,15 @@ impl FormCheck {
                 refused.get_or_insert(finding);
             }
         }
-        refused.map_or(Ok(()), |finding| Err(format!("fsck error in packed object: {finding}").into()))
+        if let Some(finding) = refused {
+            return Err(format!("fsck error in packed object: {finding}").into());
+        }
+        if let Some(gathered) = &self.links {
+            let mut links = Vec::new();
+            collect_links(self.format, kind, content, &mut links)?;
+            gathered.lock().unwrap_or_else(PoisonError::into_inner).extend(links);
+        }
+        Ok(())
     }
 }
 

@@ -35,6 +35,15 @@ pub(crate) fn open(globals: &Globals) -> Result<Repository, Failure> {
     Ok(Repository::discover(current_dir()?, &environment(globals)?)?)
 }
 
+/// As [`open`], with configuration over all other: `name=value`.
+pub(crate) fn open_under(globals: &Globals, overrides: &[&str]) -> Result<Repository, Failure> {
+    let mut environment = environment(globals)?;
+    for text in overrides {
+        environment.config = environment.config.with_override(text)?;
+    }
+    Ok(Repository::discover(current_dir()?, &environment)?)
+}
+
 /// As [`open`], for commands that can do without: `None` when there is no repository here, an error when there
 /// is one that cannot be opened.
 pub(crate) fn open_optional(globals: &Globals) -> Result<Option<Repository>, Failure> {

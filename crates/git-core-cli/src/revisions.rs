@@ -43,7 +43,10 @@ pub(crate) fn expand(snapshot: &dyn Snapshot, text: &[u8]) -> Result<Vec<Tip>, R
     {
         let (from, to) = (or_head(&text[..at]), or_head(&text[at + 2..]));
         let from_id = revision::resolve(snapshot, from)?;
-        return Ok(vec![Tip::new(revision::resolve(snapshot, to)?, false, to), Tip::new(from_id, true, from)]);
+        return Ok(vec![
+            Tip::new(revision::resolve(snapshot, to)?, false, to),
+            Tip::new(from_id, true, from),
+        ]);
     }
     if let Some(base) = text.strip_suffix(b"^@") {
         let (_, parents) = with_parents(snapshot, base)?;
@@ -242,7 +245,8 @@ impl Revisions {
     ) -> Result<(), Failure> {
         let mut not = false;
         for line in lines {
-            let line = line.map_err(|error| Failure::fatal(format_args!("cannot read standard input: {error}")))?;
+            let line =
+                line.map_err(|error| Failure::fatal(format_args!("cannot read standard input: {error}")))?;
             let line = line.strip_suffix(b"\r").unwrap_or(&line);
             match line {
                 b"" => break,
@@ -265,13 +269,16 @@ impl Revisions {
         let selection = name.to_str().ok().and_then(|name| RefSelection::of_option(name, value));
         match selection {
             Some(selection) => self.add_refs(snapshot, &selection, not),
-            None => Err(Failure::fatal(format_args!("invalid option '--{}' in --stdin mode", option.as_bstr()))),
+            None => {
+                Err(Failure::fatal(format_args!("invalid option '--{}' in --stdin mode", option.as_bstr())))
+            }
         }
     }
 
     /// The query for objects of any kind.
     pub(crate) fn query(&self) -> Query {
-        let ids = |hidden: bool| self.tips.iter().filter(|tip| tip.hidden == hidden).map(|tip| tip.id).collect();
+        let ids =
+            |hidden: bool| self.tips.iter().filter(|tip| tip.hidden == hidden).map(|tip| tip.id).collect();
         Query { include: ids(false), exclude: ids(true), ignore_missing: MissingExcludes::Refuse }
     }
 
@@ -316,7 +323,9 @@ pub(crate) fn bad_revision(text: &[u8], error: &RevisionError) -> Failure {
 pub(crate) fn not_an_object(text: &[u8], error: &RevisionError) -> Failure {
     explain(error);
     match error {
-        RevisionError::Read(error) if !matches!(error, ReadError::Missing { .. }) => Failure::fatal(chain(error)),
+        RevisionError::Read(error) if !matches!(error, ReadError::Missing { .. }) => {
+            Failure::fatal(chain(error))
+        }
         _ => Failure::fatal(format_args!("Not a valid object name {}", BStr::new(text))),
     }
 }

@@ -13,8 +13,8 @@ use crate::revisions::not_an_object;
 use bstr::ByteSlice as _;
 use git_core::diff::{PathStyle, write_path};
 use git_core::object::{Kind, ObjectId, ReadError, TreeRef};
-use git_core::store::revision::{self, RevisionError};
 use git_core::store::Snapshot;
+use git_core::store::revision::{self, RevisionError};
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
@@ -162,7 +162,9 @@ fn list_tree(id: &ObjectId, content: &[u8], out: &mut impl Write) -> Result<(), 
     for entry in TreeRef::new(id.format(), content).iter() {
         let entry = entry.map_err(|error| ReadError::corrupt(format_args!("tree {id}"), error))?;
         line.clear();
-        line.extend_from_slice(format!("{:06o} {} ", entry.mode.raw(), entry.mode.kind().object()).as_bytes());
+        line.extend_from_slice(
+            format!("{:06o} {} ", entry.mode.raw(), entry.mode.kind().object()).as_bytes(),
+        );
         entry.id.write_hex(&mut line);
         line.push(b'\t');
         write_path(entry.name, PathStyle::Quoted, &mut line);

@@ -103,9 +103,8 @@ fn parse_format(format: &[u8]) -> Result<Vec<Atom>, Failure> {
             rest = &rest[1..];
             continue;
         };
-        let end = inside
-            .find_byte(b')')
-            .ok_or_else(|| Failure::fatal("format element does not end in ')'"))?;
+        let end =
+            inside.find_byte(b')').ok_or_else(|| Failure::fatal("format element does not end in ')'"))?;
         if !text.is_empty() {
             atoms.push(Atom::Text(std::mem::take(&mut text)));
         }
@@ -198,7 +197,10 @@ impl<W: Write> Batch<'_, W> {
                 return Err(Failure::fatal("empty command in input"));
             }
             if record[0].is_ascii_whitespace() {
-                return Err(Failure::fatal(format_args!("whitespace before command: '{}'", record.as_bstr())));
+                return Err(Failure::fatal(format_args!(
+                    "whitespace before command: '{}'",
+                    record.as_bstr()
+                )));
             }
             let (name, argument) = match record.find_byte(b' ') {
                 Some(at) => (&record[..at], Some(&record[at + 1..])),
@@ -234,7 +236,8 @@ impl<W: Write> Batch<'_, W> {
             }
             _ => (line, &b""[..]),
         };
-        let id = if name.len() == self.snapshot.format().hex_len() { ObjectId::from_hex(name).ok() } else { None };
+        let id =
+            if name.len() == self.snapshot.format().hex_len() { ObjectId::from_hex(name).ok() } else { None };
         let id = match id {
             Some(id) => Ok(id),
             None => revision::resolve(self.snapshot, name),
@@ -242,7 +245,9 @@ impl<W: Write> Batch<'_, W> {
         match id {
             Ok(id) => self.found(&id, name, rest, contents),
             Err(RevisionError::Ambiguous { .. }) => self.report(name, "ambiguous"),
-            Err(RevisionError::Read(error)) if !matches!(error, ReadError::Missing { .. }) => Err(error.into()),
+            Err(RevisionError::Read(error)) if !matches!(error, ReadError::Missing { .. }) => {
+                Err(error.into())
+            }
             Err(_) => self.report(name, "missing"),
         }
     }
@@ -315,9 +320,8 @@ fn all_ids(snapshot: &dyn Snapshot, order: Order) -> Result<Vec<ObjectId>, Failu
         for (number, stored) in snapshot.packs().iter().enumerate() {
             let order = stored.pack.reverse()?;
             for rank in 0..order.count() {
-                let position = order
-                    .position(rank)
-                    .map_err(|error| ReadError::corrupt(&stored.name, error))?;
+                let position =
+                    order.position(rank).map_err(|error| ReadError::corrupt(&stored.name, error))?;
                 let id = stored.pack.idx().id_at(position);
                 // What several packs have is shown where it is read from.
                 if snapshot.locate(&id)?.is_some_and(|found| found.pack as usize == number) {

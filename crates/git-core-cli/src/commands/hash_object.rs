@@ -43,8 +43,9 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
         match arg {
             Arg::Short('t') => {
                 let name = repo::operand(args.value()?);
-                kind = Kind::from_name(&name)
-                    .map_err(|_| Failure::fatal(format_args!("invalid object type \"{}\"", name.as_bstr())))?;
+                kind = Kind::from_name(&name).map_err(|_| {
+                    Failure::fatal(format_args!("invalid object type \"{}\"", name.as_bstr()))
+                })?;
             }
             Arg::Short('w') => store = true,
             Arg::Long("stdin") => from_stdin += 1,

@@ -10,8 +10,8 @@ use crate::args::{Arg, Args};
 use crate::fail::Failure;
 use crate::globals::Globals;
 use crate::input::stdin;
-use crate::pack_checks::{Checks, check_links};
 use crate::output::{finish, stdout};
+use crate::pack_checks::{Checks, check_links};
 use crate::repo;
 use git_core::Repository;
 use git_core::idx::Version;
@@ -81,14 +81,20 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
             Arg::Long("verify-stat") => verify = Some(Detail::Objects),
             Arg::Long("verify-stat-only") => verify = Some(Detail::Chains),
             Arg::Long("threads") => limits.threads = usize::try_from(args.number()?).unwrap_or(0),
-            Arg::Long("max-input-size") => limits.pack_bytes = match args.number()? { 0 => u64::MAX, n => n },
+            Arg::Long("max-input-size") => {
+                limits.pack_bytes = match args.number()? {
+                    0 => u64::MAX,
+                    n => n,
+                }
+            }
             Arg::Long("pack_header") => request.header = Some(parse_header(&args.text()?)?),
             Arg::Long("index-version") => request.version = parse_version(&args.text()?)?,
             Arg::Long("object-format") => {
                 let name = args.text()?;
-                format = Some(name.parse::<ObjectFormat>().map_err(|_| {
-                    Failure::fatal(format_args!("unknown hash algorithm '{name}'"))
-                })?);
+                format = Some(
+                    name.parse::<ObjectFormat>()
+                        .map_err(|_| Failure::fatal(format_args!("unknown hash algorithm '{name}'")))?,
+                );
             }
             Arg::Long("progress-title") => drop(args.value()?),
             Arg::Long("show-resolving-progress") => {}
@@ -126,9 +132,8 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
                 return Err(Failure::fatal("--stdin requires a git repository"));
             };
             // What the quarantine does not write is left to the other way.
-            let usual = request.version == Version::V2
-                && request.rev_index != Some(false)
-                && request.index.is_none();
+            let usual =
+                request.version == Version::V2 && request.rev_index != Some(false) && request.index.is_none();
             if usual {
                 return into_repository(repository, &request, &cx);
             }
@@ -205,10 +210,10 @@ fn into_repository(repository: &Repository, request: &Request, cx: &Context) -> 
     options.thin = if request.thin { Thin::Complete } else { Thin::Refuse };
     options.keep.clone_from(&request.keep);
     options.promisor.clone_from(&request.promisor);
-    options.observer = request.checks.observer(repository.format(), repository.config())?.map(|checks| {
-        let observer: Arc<dyn git_core::store::ObjectObserver> = checks;
-        observer
-    });
+    options.observer = request
+        .checks
+        .observer(repository.format(), repository.config())?
+        .map(|checks| -> Arc<dyn git_core::store::ObjectObserver> { checks });
     let received = receive(&mut *quarantine, &options, request.header, cx)?;
     if request.checks == Checks::ObjectsAndLinks {
         let snapshot = quarantine.snapshot()?;

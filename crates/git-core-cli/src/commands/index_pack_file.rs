@@ -43,10 +43,10 @@ pub(super) fn index(
     let mut options = IndexOptions::default();
     options.thin = if request.thin { Thin::Complete } else { Thin::Refuse };
     let config = repository.map(|repository| repository.config().clone()).unwrap_or_default();
-    options.observer = request.checks.observer(format, &config)?.map(|checks| {
-        let observer: Arc<dyn git_core::pack::Observer> = checks;
-        observer
-    });
+    options.observer = request
+        .checks
+        .observer(format, &config)?
+        .map(|checks| -> Arc<dyn git_core::pack::Observer> { checks });
     let snapshot = repository.map(|repository| repository.snapshot()).transpose()?;
     let bases = snapshot.clone().map(|snapshot| -> Arc<dyn Objects> { snapshot });
     // A pack that the repository has already is not compared with itself.
@@ -139,9 +139,8 @@ fn receive(
         Failure::fatal(format_args!("unable to create '{}': {reason}", path.display()))
     })?;
     let mut indexer = Indexer::new(format, FileSpool::new(file), options);
-    let mut take = || -> Result<(), Failure> {
-        feed_all(request.header, &mut stdin(), |bytes| indexer.feed(bytes, cx))
-    };
+    let mut take =
+        || -> Result<(), Failure> { feed_all(request.header, &mut stdin(), |bytes| indexer.feed(bytes, cx)) };
     let taken = take();
     let result = taken.and_then(|()| Ok(indexer.finish(bases, cx)?));
     match result {
@@ -199,7 +198,9 @@ fn write_note(path: &Path, text: &str) -> Result<bool, Failure> {
             Ok(true)
         }
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
-        Err(error) => Err(Failure::fatal(format_args!("cannot write keep file '{}': {error}", path.display()))),
+        Err(error) => {
+            Err(Failure::fatal(format_args!("cannot write keep file '{}': {error}", path.display())))
+        }
     }
 }
 
@@ -215,7 +216,9 @@ pub(super) fn replace(path: &Path, content: &[u8]) -> Result<(), Failure> {
         std::fs::set_permissions(&scratch.path, permissions)?;
         std::fs::rename(&scratch.path, path)
     };
-    write().map_err(|error| Failure::fatal(format_args!("cannot store index file '{}': {error}", path.display())))
+    write().map_err(|error| {
+        Failure::fatal(format_args!("cannot store index file '{}': {error}", path.display()))
+    })
 }
 
 pub(super) fn set_read_only(path: &Path) -> Result<(), Failure> {

@@ -1,14 +1,32 @@
 //! The table of commands; each one is a file here.
 
+mod cat_file;
+mod cat_file_batch;
 mod clone;
-mod fetch;
-mod push;
 mod daemon;
+mod diff_tree;
+mod fetch;
+mod for_each_ref;
+mod hash_object;
 mod http_backend;
+mod index_pack;
+mod index_pack_file;
 mod init;
 mod ls_remote;
+mod pack_objects;
+mod pack_objects_write;
+mod push;
+mod rev_list;
+mod rev_parse;
+mod rev_parse_places;
 mod serve;
+mod show_ref;
+mod symbolic_ref;
+mod unpack_objects;
+mod update_ref;
+mod update_ref_stdin;
 mod upload_pack;
+mod verify_pack;
 
 use crate::args::Args;
 use crate::fail::Failure;
@@ -40,6 +58,19 @@ static COMMANDS: &[Command] = &[
     serve::COMMAND,
     upload_pack::UPLOAD_PACK,
     upload_pack::RECEIVE_PACK,
+    cat_file::COMMAND,
+    diff_tree::COMMAND,
+    for_each_ref::COMMAND,
+    hash_object::COMMAND,
+    index_pack::COMMAND,
+    pack_objects::COMMAND,
+    rev_list::COMMAND,
+    rev_parse::COMMAND,
+    show_ref::COMMAND,
+    symbolic_ref::COMMAND,
+    unpack_objects::COMMAND,
+    update_ref::COMMAND,
+    verify_pack::COMMAND,
 ];
 
 /// The command of this name.

@@ -5,7 +5,7 @@ use super::index_pack::{parse_header, receive};
 use crate::args::{Arg, Args};
 use crate::fail::Failure;
 use crate::globals::Globals;
-use crate::pack_checks::Checks;
+use crate::pack_checks::{Checks, FormCheck};
 use crate::repo;
 use git_core::object::Limits;
 use git_core::refs::RefTransaction;
@@ -35,7 +35,12 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
                 checks = Checks::ObjectsAndLinks;
             }
             Arg::Long("pack_header") => header = Some(parse_header(&args.text()?)?),
-            Arg::Long("max-input-size") => limits.pack_bytes = match args.number()? { 0 => u64::MAX, n => n },
+            Arg::Long("max-input-size") => {
+                limits.pack_bytes = match args.number()? {
+                    0 => u64::MAX,
+                    n => n,
+                }
+            }
             other => return Err(Args::unknown(usage, &other)),
         }
     }
@@ -46,11 +51,12 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     let mut quarantine = storage.receive(&snapshot)?;
     let mut options = PackOptions::default();
     options.unpack_below = u64::MAX;
-    options.observer = checks.observer(repository.format(), repository.config())?.map(|checks| {
-        let observer: Arc<dyn ObjectObserver> = checks;
-        observer
-    });
+    let checks = checks.observer(repository.format(), repository.config())?.map(FormCheck::gathering);
+    options.observer = checks.clone().map(|checks| -> Arc<dyn ObjectObserver> { checks });
     receive(&mut *quarantine, &options, header, &cx)?;
+    if let Some(checks) = checks {
+        checks.check_gathered(&*quarantine.snapshot()?)?;
+    }
     if !dry_run {
         storage.commit(vec![quarantine], &RefTransaction::new(), &cx)?;
     }

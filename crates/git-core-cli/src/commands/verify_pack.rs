@@ -40,9 +40,10 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
             Arg::Short('s') | Arg::Long("stat-only") => detail = Detail::Chains,
             Arg::Long("object-format") => {
                 let name = args.text()?;
-                format = Some(name.parse::<ObjectFormat>().map_err(|_| {
-                    Failure::fatal(format_args!("unknown hash algorithm '{name}'"))
-                })?);
+                format = Some(
+                    name.parse::<ObjectFormat>()
+                        .map_err(|_| Failure::fatal(format_args!("unknown hash algorithm '{name}'")))?,
+                );
             }
             Arg::Value(path) => packs.push(PathBuf::from(path)),
             other => return Err(Args::unknown(usage, &other)),
@@ -90,7 +91,11 @@ fn pack_path(path: &Path) -> PathBuf {
 pub(super) fn check(path: &Path, format: ObjectFormat) -> Result<Verified, String> {
     let pack = open_pack(path, format).map_err(|error| match &error {
         ReadError::Unavailable { location, .. } if error.kind() == ErrorKind::Unavailable => {
-            let what = if location.ends_with(".idx") { "Cannot open existing pack idx file for" } else { "cannot open packfile" };
+            let what = if location.ends_with(".idx") {
+                "Cannot open existing pack idx file for"
+            } else {
+                "cannot open packfile"
+            };
             let path = if location.ends_with(".idx") { path.display().to_string() } else { location.clone() };
             format!("fatal: {what} '{path}': {}", chain(&error))
         }
