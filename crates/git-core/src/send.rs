@@ -80,7 +80,10 @@ impl PackStream for PackFeed {
 }
 
 /// Adds every annotated tag that a ref names and whose object is in the set.
-fn add_tags(snapshot: &dyn Snapshot, set: &mut ObjectSet) -> Result<(), ReadError> {
+///
+/// # Errors
+/// [`ReadError`] when a ref or a tag cannot be read.
+pub fn add_tags(snapshot: &dyn Snapshot, set: &mut ObjectSet) -> Result<(), ReadError> {
     let mut tagged = Vec::new();
     snapshot.for_each_ref(b"refs/tags/", &mut |found| {
         if let Some(id) = found.target.id()
@@ -98,7 +101,9 @@ fn add_tags(snapshot: &dyn Snapshot, set: &mut ObjectSet) -> Result<(), ReadErro
         tags.clear();
         let (target, _) = walk::peel(snapshot, id, &mut buf, &mut tags)?;
         if set.contains(&target) {
-            tags.iter().for_each(|tag| drop(set.insert(tag)));
+            for tag in &tags {
+                set.insert(tag);
+            }
         }
     }
     Ok(())

@@ -358,12 +358,15 @@ impl Cloning<'_> {
                 return Ok(());
             }
             Some(target) if target.name.is_branch() => {
+                // First where HEAD points, then the branch: so the branch's reflog entry is HEAD's as well.
+                let mut head_edit = RefTransaction::new();
+                head_edit.set_symbolic(head, target.name.clone(), None);
+                cloned.repository.storage().commit(Vec::new(), &head_edit, self.cx)?;
                 if self.options.checkout != CheckoutMode::Bare
                     && let Some(id) = target.id
                 {
-                    edits.update(target.name.clone(), Expected::Any, id, log.clone());
+                    edits.update(target.name.clone(), Expected::Any, id, log);
                 }
-                edits.set_symbolic(head, target.name.clone(), log);
             }
             Some(target) => {
                 let Some(id) = target.peeled.or(target.id) else { return Ok(()) };
@@ -376,8 +379,9 @@ impl Cloning<'_> {
                 });
             }
         }
-        let storage = cloned.repository.storage();
-        storage.commit(Vec::new(), &edits, self.cx)?;
+        if !edits.is_empty() {
+            cloned.repository.storage().commit(Vec::new(), &edits, self.cx)?;
+        }
         if self.options.checkout != CheckoutMode::Bare {
             self.set_remote_head(cloned, advertised)?;
         }

@@ -215,6 +215,36 @@ impl Remote {
     }
 }
 
+/// Fetches a raw pack from `url`: `wants` chooses among the refs that the remote shows, `walker` says what is
+/// here, `sink` takes the bytes. Nothing of it is checked or stored. Gives the refs that were shown.
+///
+/// # Errors
+/// [`RemoteError`], also when the sink or the walker fails.
+pub fn fetch_pack(
+    url: impl AsRef<[u8]>,
+    wants: impl FnOnce(&[AdvertisedRef]) -> Vec<ObjectId>,
+    walker: &mut dyn GraphWalker,
+    sink: &mut dyn FnMut(&[u8]) -> Result<(), BoxError>,
+    link: Link,
+    cx: &Context,
+) -> Result<Vec<AdvertisedRef>, RemoteError> {
+    let mut connection = link.open(url.as_ref(), Service::UploadPack, cx)?;
+    let mut list = LsRefsOptions::default();
+    list.peel = true;
+    list.symrefs = true;
+    let refs = ls_refs(&mut connection, &list, cx)?;
+    let wants = wants(&refs);
+    if wants.is_empty() {
+        connection.hang_up();
+        return Ok(refs);
+    }
+    let mut options = WireOptions::default();
+    options.thin_pack = false;
+    options.progress = cx.has_progress();
+    fetch(&mut connection, wants, &options, walker, sink, cx)?;
+    Ok(refs)
+}
+
 struct Run<'a> {
     remote: &'a Remote,
     repository: &'a Repository,

@@ -11,7 +11,7 @@ mod tags;
 pub use clone::{CheckoutMode, CloneOptions, Cloned, clone};
 pub use connect::Link;
 pub use error::RemoteError;
-pub use fetch::{FetchOptions, Fetched, Prune, RefUpdate, UpdateHead, UpdateStatus};
+pub use fetch::{FetchOptions, Fetched, Prune, RefUpdate, UpdateHead, UpdateStatus, fetch_pack};
 pub use fetch_head::FetchHeadEntry;
 pub use push::{Atomic, DryRun, Force, PushOptions, PushStatus, Pushed, PushedRef, Quiet};
 pub use tags::Tags;

@@ -1,9 +1,9 @@
 //! Joins resolver, access and storage into what the drivers of the transports ask for.
 
-use super::{CurrentBranch, session_options};
 use super::access::{Access, PushAccess};
 use super::resolve::Resolver;
 use super::session::{SessionOptions, StorageSession};
+use super::{CurrentBranch, ObjectChecks, UnbornHead, session_options};
 use crate::Repository;
 use git_core_transport::server::{Backend, BoxFuture, Refusal, Request, Session};
 use std::collections::BTreeMap;
@@ -26,14 +26,19 @@ pub enum Terms {
     OfRepository,
 }
 
+impl Terms {
+    /// The terms for strangers: every object of a push is [checked](ObjectChecks), and packs are kept as packs.
+    pub fn strict() -> Self {
+        let mut options = SessionOptions::default();
+        options.policy.observer = Some(Arc::new(ObjectChecks::default()));
+        Terms::Same(Box::new(options))
+    }
+}
+
 impl Backing {
-    /// Serves what the resolver finds: open to fetch from, closed to pushes.
+    /// Serves what the resolver finds on [strict terms](Terms::strict): open to fetch from, closed to pushes.
     pub fn new(resolver: impl Resolver) -> Self {
-        Backing {
-            resolver: Arc::new(resolver),
-            access: Arc::new(PushAccess::Nobody),
-            terms: Terms::Same(Box::default()),
-        }
+        Backing { resolver: Arc::new(resolver), access: Arc::new(PushAccess::Nobody), terms: Terms::strict() }
     }
 
     /// Asks this about every request.
@@ -63,6 +68,9 @@ impl Backend for Backing {
             let options = match &self.terms {
                 Terms::Same(options) => {
                     let mut options = (**options).clone();
+                    if repository.work_tree().is_none() {
+                        options.policy.unborn_head = UnbornHead::Follow;
+                    }
                     if repository.work_tree().is_some() {
                         options.policy.current_branch = CurrentBranch::Refuse;
                     }

@@ -6,6 +6,7 @@
 
 mod access;
 mod backend;
+mod checks;
 mod config;
 mod receive;
 mod resolve;
@@ -15,9 +16,10 @@ mod sink;
 
 pub use access::{Access, PushAccess};
 pub use backend::{Backing, Terms};
+pub use checks::ObjectChecks;
 pub use config::session_options;
 pub use git_core_transport::server::{Carrier, Credentials, Refusal, RefusalKind, Request, ServerOptions};
-pub use receive::{CurrentBranch, DeleteCurrent, Permission, ReceivePolicy};
+pub use receive::{CurrentBranch, DeleteCurrent, Permission, ReceivePolicy, UnbornHead};
 pub use resolve::{CreateOnPush, Folder, Resolver};
 pub use running::{Running, Server};
 pub use session::{SessionOptions, StorageSession};

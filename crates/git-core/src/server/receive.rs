@@ -26,6 +26,8 @@ pub struct ReceivePolicy {
     pub delete_current: DeleteCurrent,
     /// Whether branches may go back or aside (`receive.denyNonFastForwards`).
     pub non_fast_forwards: Permission,
+    /// What happens to a `HEAD` that points to no branch yet when other branches are pushed.
+    pub unborn_head: UnbornHead,
     /// Packs of fewer objects are stored object by object (`receive.unpackLimit`).
     pub unpack_below: u64,
     /// The largest pack in bytes (`receive.maxInputSize`).
@@ -44,6 +46,16 @@ pub enum Permission {
     Allow,
     /// It may not.
     Deny,
+}
+
+/// What happens to a `HEAD` that points to no branch yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UnbornHead {
+    /// It stays, as git has it: a clone then finds nothing to check out.
+    #[default]
+    Keep,
+    /// It is pointed to a branch that was pushed: `main` or `master` if they are among them, else the first.
+    Follow,
 }
 
 /// What happens to a push to the branch that `HEAD` points to.
@@ -73,6 +85,7 @@ impl std::fmt::Debug for ReceivePolicy {
             .field("deletes", &self.deletes)
             .field("delete_current", &self.delete_current)
             .field("non_fast_forwards", &self.non_fast_forwards)
+            .field("unborn_head", &self.unborn_head)
             .field("unpack_below", &self.unpack_below)
             .field("max_input_bytes", &self.max_input_bytes)
             .finish_non_exhaustive()
@@ -119,6 +132,9 @@ pub(super) fn update(
         let transaction = if request.atomic { transaction } else { transaction.each() };
         match storage.commit(quarantine.into_iter().collect(), &transaction, cx) {
             Ok(committed) => {
+                if policy.unborn_head == UnbornHead::Follow {
+                    adopt_head(storage, &*committed.snapshot, request, cx);
+                }
                 for (edit, error) in committed.rejected {
                     verdicts[places[edit]] = Some(reason(&error));
                 }
@@ -259,6 +275,31 @@ fn edit(command: &Command, policy: &ReceivePolicy) -> RefEdit {
         None => one.delete(command.name.clone(), expected),
     };
     one.into_edits().pop().expect("it has just been added")
+}
+
+/// Points a `HEAD` without a branch to one that has come.
+fn adopt_head(storage: &Arc<dyn Storage>, now: &dyn Snapshot, request: &UpdateRequest, cx: &Context) {
+    let adopt = || -> Result<(), CommitError> {
+        let (current, id) = revision::follow(now, &RefName::head())?;
+        if id.is_some() || current.is_head() {
+            return Ok(());
+        }
+        let mut pushed = Vec::new();
+        for command in &request.commands {
+            if command.name.is_branch() && now.find_ref(&command.name)?.is_some() {
+                pushed.push(&command.name);
+            }
+        }
+        let usual = pushed.iter().find(|name| matches!(name.short().as_bytes(), b"main" | b"master"));
+        let Some(branch) = usual.or(pushed.first()) else { return Ok(()) };
+        let mut edits = RefTransaction::new();
+        edits.set_symbolic(RefName::head(), (*branch).clone(), None);
+        storage.commit(Vec::new(), &edits, cx).map(drop)
+    };
+    // What was pushed is in place all the same.
+    if let Err(error) = adopt() {
+        tracing::warn!(%error, "HEAD could not be pointed to a branch");
+    }
 }
 
 /// One line for the client.

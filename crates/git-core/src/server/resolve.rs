@@ -1,6 +1,7 @@
 //! From the path a peer names to a repository: a map, a folder, or whatever implements [`Resolver`].
 
-use crate::{InitOptions, Repository};
+use crate::{Environment, InitOptions, Repository};
+use git_core_config::params::Parameter;
 use git_core_protocol::Service;
 use git_core_transport::server::{BoxFuture, Refusal, Request};
 use std::collections::{BTreeMap, HashMap};
@@ -35,6 +36,7 @@ impl Resolver for BTreeMap<String, Repository> {
 pub struct Folder {
     root: PathBuf,
     create: CreateOnPush,
+    environment: Environment,
     open: RwLock<HashMap<PathBuf, Repository>>,
     /// Held while a repository is made, so that two first pushes make one.
     making: Mutex<()>,
@@ -51,12 +53,17 @@ pub enum CreateOnPush {
 }
 
 /// Repositories kept open at most; beyond them all are closed and opened again as needed.
-const KEPT_OPEN: usize = 4096;
+const KEPT_OPEN: usize = 64;
+
+/// Memory for bases of deltas, in each repository that is open.
+const DELTA_CACHE: &str = "core.deltaBaseCacheLimit=24m";
 
 impl Folder {
     /// Serves what is below `root`.
     pub fn new(root: impl Into<PathBuf>, create: CreateOnPush) -> Self {
-        Folder { root: root.into(), create, open: RwLock::default(), making: Mutex::new(()) }
+        let mut environment = Environment::default();
+        environment.config.parameters.extend(Parameter::parse(DELTA_CACHE).ok());
+        Folder { root: root.into(), create, environment, open: RwLock::default(), making: Mutex::new(()) }
     }
 
     fn find(&self, request: &Request) -> Result<Repository, Refusal> {
@@ -127,7 +134,7 @@ impl Folder {
             return Ok(repository.clone());
         }
         drop(kept);
-        let repository = Repository::open(&path).map_err(Refusal::internal)?;
+        let repository = Repository::open_with(&path, &self.environment).map_err(Refusal::internal)?;
         let mut kept = self.open.write().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= KEPT_OPEN {
             kept.clear();
