@@ -183,7 +183,7 @@ pub(super) fn damaged(make: &dyn Fn() -> Arc<dyn Storage>, format: ObjectFormat)
         let result = fed.and_then(|_| quarantine.finish_pack(&cx()));
         (result, quarantine)
     };
-    for at in (0..pack.len()).step_by(11) {
+    for at in (0..pack.len()).step_by(17) {
         let mut flipped = pack.clone();
         flipped[at] ^= 0x10;
         for bytes in [&flipped[..], &pack[..at]] {

@@ -6,6 +6,7 @@ use git_core_object::{ErrorKind, ObjectFormat, ObjectId};
 use git_core_ref::{Expected, RefTransaction, Target};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier};
+use std::time::Duration;
 
 const THREADS: usize = 6;
 
@@ -91,6 +92,8 @@ pub(super) fn readers(make: &dyn Fn() -> Arc<dyn Storage>, format: ObjectFormat)
                     let snapshot = storage.snapshot().unwrap();
                     let tip = id_of(&*snapshot, &branch("main")).expect("the branch is always there");
                     assert!(content_of(&*snapshot, &tip).is_some(), "what a ref leads to is there");
+                    // Readers that never rest would take all processors from the committer.
+                    std::thread::sleep(Duration::from_millis(1));
                 }
             });
         }
