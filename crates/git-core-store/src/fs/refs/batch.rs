@@ -9,6 +9,7 @@ use crate::CommitError;
 use crate::lock::{LockError, LockFile};
 use git_core_object::{ObjectId, Objects};
 use git_core_ref::{Change, Expected, RefEdit, RefName, Target};
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::ops::Bound;
@@ -277,10 +278,10 @@ impl<'a> Batch<'a> {
         {
             return Ok(false);
         }
-        if !self.passed.contains_key(&head) {
-            let (mut lock, _) = shared.lock_ref(&head)?;
+        if let Entry::Vacant(place) = self.passed.entry(head) {
+            let (mut lock, _) = shared.lock_ref(place.key())?;
             lock.close_unwritten();
-            self.passed.insert(head, Some(lock));
+            place.insert(Some(lock));
         }
         Ok(true)
     }
