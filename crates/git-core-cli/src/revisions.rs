@@ -53,9 +53,10 @@ pub(crate) fn expand(snapshot: &dyn Snapshot, text: &[u8]) -> Result<Vec<Tip>, R
         return Ok(parents.into_iter().map(|id| Tip::new(id, false, text)).collect());
     }
     if let Some(base) = text.strip_suffix(b"^!") {
-        let (id, parents) = with_parents(snapshot, base)?;
+        let (_, parents) = with_parents(snapshot, base)?;
         let hidden = parents.into_iter().map(|id| Tip::new(id, true, text));
-        return Ok(std::iter::once(Tip::new(id, false, base)).chain(hidden).collect());
+        let own = Tip::new(revision::resolve(snapshot, base)?, false, base);
+        return Ok(std::iter::once(own).chain(hidden).collect());
     }
     if let Some(at) = text.rfind(b"^-")
         && text[at + 2..].iter().all(u8::is_ascii_digit)
@@ -64,7 +65,8 @@ pub(crate) fn expand(snapshot: &dyn Snapshot, text: &[u8]) -> Result<Vec<Tip>, R
             b"" => Some(1),
             digits => digits.to_str().ok().and_then(|digits| digits.parse::<usize>().ok()),
         };
-        let (id, parents) = with_parents(snapshot, &text[..at])?;
+        let (_, parents) = with_parents(snapshot, &text[..at])?;
+        let id = revision::resolve(snapshot, &text[..at])?;
         let parent = number.and_then(|number| parents.get(number.checked_sub(1)?));
         let parent = parent.ok_or_else(|| RevisionError::Unknown(text.into()))?;
         return Ok(vec![Tip::new(id, false, &text[..at]), Tip::new(*parent, true, text)]);
@@ -117,10 +119,10 @@ pub(crate) fn merge_bases(
     for (ours, theirs) in [(a, b), (b, a)] {
         let query = Query { include: vec![ours], exclude: vec![theirs], ..Query::default() };
         let mut walk = CommitWalk::new(snapshot, snapshot.shallow(), &query, &cx)?;
-        if walk.next()?.is_none() {
+        if walk.next_commit()?.is_none() {
             return Ok(vec![ours]);
         }
-        while walk.next()?.is_some() {}
+        while walk.next_commit()?.is_some() {}
         common.extend(walk.edges());
     }
     // The best of them are those that no parent of another reaches.
@@ -131,7 +133,7 @@ pub(crate) fn merge_bases(
     let query = Query { include: common.clone(), exclude, ignore_missing: MissingExcludes::Ignore };
     let mut walk = CommitWalk::new(snapshot, snapshot.shallow(), &query, &cx)?;
     let mut best = Vec::new();
-    while let Some(commit) = walk.next()? {
+    while let Some(commit) = walk.next_commit()? {
         best.push(commit.id);
     }
     Ok(best)

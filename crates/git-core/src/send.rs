@@ -44,8 +44,8 @@ impl PackFeed {
             add_tags(&*snapshot, &mut set)?;
         }
         let plan = set.plan(snapshot.format())?;
-        let mut options = WriteOptions::default();
-        options.delta_form = if wish.ofs_delta { DeltaForm::Ofs } else { DeltaForm::Ref };
+        let delta_form = if wish.ofs_delta { DeltaForm::Ofs } else { DeltaForm::Ref };
+        let mut options = WriteOptions { delta_form, ..WriteOptions::default() };
         if wish.thin && !wish.haves.is_empty() {
             let set = Arc::new(set);
             options.thin = Some(Arc::new(move |id| set.is_excluded(id)));

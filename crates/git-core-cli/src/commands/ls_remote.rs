@@ -58,9 +58,7 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
         prefixes.push("refs/tags/".into());
     }
     let listed = remote.list(&prefixes, link, &Context::new())?;
-    if !quiet && remote.name().is_some() && named != b"origin" {
-        eprintln!("From {}", remote.shown_url());
-    } else if !quiet && remote.name().is_some() {
+    if !quiet && remote.name().is_some() {
         eprintln!("From {}", remote.shown_url());
     }
     let wanted = |one: &AdvertisedRef| {

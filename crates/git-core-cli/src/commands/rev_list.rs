@@ -256,7 +256,7 @@ impl<W: Write> Lister<'_, W> {
             let mut commits = Vec::new();
             for id in query.include.iter().filter(|id| seen.insert(**id)) {
                 let one = Query { include: vec![*id], ..Query::default() };
-                commits.extend(CommitWalk::new(self.snapshot, self.snapshot.shallow(), &one, &cx)?.next()?);
+                commits.extend(CommitWalk::new(self.snapshot, self.snapshot.shallow(), &one, &cx)?.next_commit()?);
             }
             commits.sort_by_key(|commit| std::cmp::Reverse(commit.time));
             for commit in commits {
@@ -268,7 +268,7 @@ impl<W: Write> Lister<'_, W> {
             let mut walk = CommitWalk::new(self.snapshot, self.snapshot.shallow(), &query, &cx)
                 .map_err(|error| bad_object(&error))?;
             let mut slop = 0;
-            while let Some(commit) = walk.next().map_err(|error| bad_object(&error))? {
+            while let Some(commit) = walk.next_commit().map_err(|error| bad_object(&error))? {
                 // Older ones may be followed by younger ones where clocks were wrong.
                 if request.since.is_some_and(|since| commit.time < since) {
                     slop += 1;
@@ -316,7 +316,6 @@ impl<W: Write> Lister<'_, W> {
                 hidden.push(id);
             }
         }
-        let mut named = Vec::new();
         for tip in revisions.tips.iter().filter(|tip| !tip.hidden) {
             tags.clear();
             let (id, kind) = peel(self.snapshot, tip.id, &mut buf, &mut tags)?;
@@ -331,12 +330,11 @@ impl<W: Write> Lister<'_, W> {
             }
             if kind != Kind::Commit {
                 let path = tip.name.find_byte(b':').map_or(&b""[..], |at| &tip.name[at + 1..]);
-                named.push((id, path.trim_end_with(|c| c == '/').to_vec()));
+                let path = path.trim_end_with(|c| c == '/');
+                self.below(vec![id], path, &hidden)?;
+                // What is below it is not listed again.
+                hidden.push(id);
             }
-        }
-        for (id, path) in named {
-            self.below(vec![id], &path, &hidden)?;
-            hidden.push(id);
         }
         self.below(roots, b"", &hidden)
     }

@@ -104,15 +104,12 @@ impl<'a> CommitWalk<'a> {
     ///
     /// # Errors
     /// [`ReadError`] when a commit is missing or damaged, or the walk was cancelled.
-    pub fn next(&mut self) -> Result<Option<WalkedCommit>, ReadError> {
-        Ok(match self.next_node()? {
-            Some(node) => Some(self.commit(node)),
-            None => None,
-        })
+    pub fn next_commit(&mut self) -> Result<Option<WalkedCommit>, ReadError> {
+        Ok(self.next_node()?.map(|node| self.commit(node)))
     }
 
     /// The hidden parents of the commits that were walked: where what is new meets what is not. Complete once
-    /// [`next`](Self::next) has given `None`.
+    /// [`next_commit`](Self::next_commit) has given `None`.
     pub fn edges(&self) -> Vec<ObjectId> {
         let mut edges = Flags::default();
         let mut out = Vec::new();

@@ -44,7 +44,7 @@ pub fn list_objects(
         Query { include: included.commits, exclude: excluded.commits, ignore_missing: query.ignore_missing };
     let mut walk = CommitWalk::new(snapshot, snapshot.shallow(), &commits, cx)?;
     let mut roots = Vec::new();
-    while let Some(commit) = walk.next()? {
+    while let Some(commit) = walk.next_commit()? {
         if show(Listed::Commit(&commit)).is_break() {
             return Ok(());
         }

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-pub const FORMATS: [ObjectFormat; 2] = [ObjectFormat::Sha1, ObjectFormat::Sha256];
+pub(crate) const FORMATS: [ObjectFormat; 2] = [ObjectFormat::Sha1, ObjectFormat::Sha256];
 
 /// A command that reads no configuration of the machine.
-pub fn git_command(dir: &Path) -> Command {
+pub(crate) fn git_command(dir: &Path) -> Command {
     let mut command = Command::new("git");
     command.current_dir(dir);
     for (name, _) in std::env::vars_os() {
@@ -33,35 +33,35 @@ pub fn git_command(dir: &Path) -> Command {
     command
 }
 
-pub fn run(dir: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn run(dir: &Path, arguments: &[&str]) -> Output {
     git_command(dir).args(arguments).output().unwrap()
 }
 
 /// Runs git and gives what it printed.
-pub fn git(dir: &Path, arguments: &[&str]) -> String {
+pub(crate) fn git(dir: &Path, arguments: &[&str]) -> String {
     let output = run(dir, arguments);
     assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
 /// The last line but hints of what git complains about.
-pub fn complaint(dir: &Path, arguments: &[&str]) -> String {
+pub(crate) fn complaint(dir: &Path, arguments: &[&str]) -> String {
     let output = run(dir, arguments);
     assert!(!output.status.success(), "git {arguments:?} succeeded");
     String::from_utf8(output.stderr).unwrap()
 }
 
-pub struct Repo {
-    pub dir: tempfile::TempDir,
-    pub path: PathBuf,
-    pub format: ObjectFormat,
-    pub commits: Vec<ObjectId>,
-    pub tag: ObjectId,
+pub(crate) struct Repo {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) path: PathBuf,
+    pub(crate) format: ObjectFormat,
+    pub(crate) commits: Vec<ObjectId>,
+    pub(crate) tag: ObjectId,
 }
 
 impl Repo {
     /// A bare repository with three commits and an annotated tag object, and no refs.
-    pub fn bare(format: ObjectFormat) -> Self {
+    pub(crate) fn bare(format: ObjectFormat) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("r.git");
         git(dir.path(), &["init", "-q", "--bare", "-b", "main", "--object-format", format.name(), "r.git"]);
@@ -82,20 +82,20 @@ impl Repo {
         Repo { dir, path, format, commits, tag }
     }
 
-    pub fn git(&self, arguments: &[&str]) -> String {
+    pub(crate) fn git(&self, arguments: &[&str]) -> String {
         git(&self.path, arguments)
     }
 
-    pub fn refs(&self) -> FilesRefs {
+    pub(crate) fn refs(&self) -> FilesRefs {
         self.refs_with(RefsOptions::default())
     }
 
-    pub fn refs_with(&self, options: RefsOptions) -> FilesRefs {
+    pub(crate) fn refs_with(&self, options: RefsOptions) -> FilesRefs {
         FilesRefs::new(&self.path, &self.path, self.format, unflushed(), options)
     }
 
     /// All objects there are now.
-    pub fn objects(&self) -> Known {
+    pub(crate) fn objects(&self) -> Known {
         let list = self.git(&["cat-file", "--batch-all-objects", "--batch-check"]);
         let objects = list.lines().map(|line| {
             let (id, rest) = line.split_once(' ').unwrap();
@@ -108,12 +108,12 @@ impl Repo {
     }
 }
 
-pub fn unflushed() -> Arc<dyn Disk> {
+pub(crate) fn unflushed() -> Arc<dyn Disk> {
     Arc::new(RealDisk { flush: Flush::Never })
 }
 
 /// Objects in memory.
-pub struct Known {
+pub(crate) struct Known {
     format: ObjectFormat,
     objects: HashMap<ObjectId, (Kind, Vec<u8>)>,
 }

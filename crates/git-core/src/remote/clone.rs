@@ -176,10 +176,12 @@ impl Cloning<'_> {
             return Ok(cloned);
         }
         let remote = cloned.repository.remote(&options.origin)?;
-        let mut fetch = FetchOptions::default();
-        fetch.refspecs = self.first_specs(target.as_ref())?;
-        fetch.tags = Some(self.tags());
-        fetch.reflog_message = Some([b"clone: from ", self.stored_url().as_bytes()].concat().into());
+        let fetch = FetchOptions {
+            refspecs: self.first_specs(target.as_ref())?,
+            tags: Some(self.tags()),
+            reflog_message: Some([b"clone: from ", self.stored_url().as_bytes()].concat().into()),
+            ..FetchOptions::default()
+        };
         let fetched = remote.fetch_over(connection, advertised, &fetch, self.cx)?;
         if let Some(failed) = fetched.updates.iter().find(|update| update.status.is_rejected())
             && let UpdateStatus::Failed(reason) = &failed.status
