@@ -38,7 +38,7 @@ fn session(
             Output::Read => {
                 let end = input.len().min(fed + piece);
                 let taken = machine.feed(&input[fed..end]);
-                assert!(taken > 0 && taken <= end - fed);
+                assert!(taken <= end - fed);
                 fed += taken;
             }
             Output::Ask(question) => machine.answer(answer(question)),
@@ -59,9 +59,9 @@ fn answer(question: Question) -> Answer {
     let known = |id: &ObjectId| id.as_bytes().last().is_some_and(|byte| byte % 2 == 0);
     match question {
         Question::Refs(_) => Answer::Refs(Refs::default()),
-        Question::Wants(query) => {
-            Answer::Wants(query.wants.iter().find(|id| !known(id)).map_or(Wants::Accepted, |id| Wants::NotOurRef(*id)))
-        }
+        Question::Wants(query) => Answer::Wants(
+            query.wants.iter().find(|id| !known(id)).map_or(Wants::Accepted, |id| Wants::NotOurRef(*id)),
+        ),
         Question::Haves(query) => {
             let common: Vec<bool> = query.haves.iter().map(known).collect();
             let ready = query.common.len() + common.iter().filter(|common| **common).count() > 2;

@@ -5,8 +5,8 @@ mod server_support;
 
 use git_core_object::{ObjectFormat, ObjectId};
 use git_core_protocol::client::{
-    AckStatus, Action, Advertisement, ClientError, ClientLimits, Command, Connection, Fetch, FetchOptions,
-    Handshake, LsRefs, LsRefsOptions, Machine, Push, PushOptions, RefStatus,
+    Action, Advertisement, ClientError, ClientLimits, Command, Connection, Fetch, FetchOptions, Handshake,
+    LsRefs, LsRefsOptions, Machine, Push, PushOptions, RefStatus,
 };
 use git_core_protocol::server::{
     CommandStatus, Conversation, Mode, Outcome, ReceivePack, ReceivePackOptions, UpdateReport, UploadPack,
@@ -132,7 +132,7 @@ impl Link {
                 }
                 Action::Done => return Ok(()),
                 Action::NextHaves { count } => Event::Haves(count),
-                Action::Ack(ack) => Event::Ack(ack.id, ack.status),
+                Action::Ack(ack) => Event::Ack(ack.id),
                 Action::Pack(bytes) => Event::Pack(bytes.to_vec()),
                 Action::Progress(text) => Event::Progress(text.to_vec()),
                 Action::NeedPack => Event::NeedPack,
@@ -146,7 +146,7 @@ impl Link {
 #[derive(Debug)]
 enum Event {
     Haves(usize),
-    Ack(ObjectId, AckStatus),
+    Ack(ObjectId),
     Pack(Vec<u8>),
     Progress(Vec<u8>),
     NeedPack,
@@ -199,7 +199,7 @@ fn fetch(link: &mut Link, haves: &[ObjectId]) -> (Vec<u8>, Vec<ObjectId>, String
             offered += batch.len();
             client.haves(batch);
         }
-        Event::Ack(id, _) => acks.push(id),
+        Event::Ack(id) => acks.push(id),
         Event::Pack(bytes) => pack.extend(bytes),
         Event::Progress(text) => progress.extend(text),
         Event::NeedPack => panic!("nothing is pushed"),

@@ -163,9 +163,9 @@ fn acknowledgements_in_v0() {
 
     let single = want("");
     let said = v0(&mut fake, &[&single, "0000", &unknown, &have, &have, "done"]);
-    assert_eq!(said, with_pack(&[ack.clone()]));
+    assert_eq!(said, with_pack(std::slice::from_ref(&ack)));
     let said = v0(&mut fake, &[&single, "0000", &unknown, "done"]);
-    assert_eq!(said, with_pack(&[nak.clone()]));
+    assert_eq!(said, with_pack(std::slice::from_ref(&nak)));
 
     // A request that says neither is answered with nothing; so is a client that wants nothing.
     assert_eq!(v0(&mut fake, &[&single, "0000"]), [""; 0]);

@@ -1,5 +1,6 @@
 //! Real `git` clients against every driver: clone, fetch, push, delete, ls-remote, in each version and format.
 #![cfg(all(feature = "server", unix))]
+#![allow(clippy::unwrap_used)]
 
 mod support;
 

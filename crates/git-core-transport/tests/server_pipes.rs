@@ -1,6 +1,7 @@
 //! The blocking drivers: real `git` clients over pipes, CGI responses beside those of `git http-backend`, and a
 //! peer that does not read.
 #![cfg(all(feature = "server", unix))]
+#![allow(clippy::unwrap_used)]
 
 mod support;
 

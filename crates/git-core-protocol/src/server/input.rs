@@ -84,7 +84,11 @@ impl Input {
     }
 }
 
+/// Judges a length only once all of its digits are there, so that an error reads the same however input is cut.
 fn decode(input: &[u8]) -> Result<Option<(Packet<'_>, usize)>, ServerError> {
+    if input.len() < 4 {
+        return Ok(None);
+    }
     pkt_line::decode(input).map_err(|error| ServerError::Packet(error.to_string()))
 }
 
@@ -131,7 +135,7 @@ mod tests {
 
     #[test]
     fn what_is_no_packet_is_an_error_at_once() {
-        for wire in ["x", "00-", "0003", "fff1", "ffff"] {
+        for wire in ["xxxx", "00-1", "0003", "fff1", "ffff"] {
             assert!(Input::default().packet(wire.as_bytes()).is_err(), "{wire}");
         }
         let mut input = Input::default();

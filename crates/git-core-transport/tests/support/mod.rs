@@ -1,7 +1,7 @@
 //! A backend over the real `git`: answers from its plumbing, packs from and into its child processes.
 //!
 //! For tests only: it checks what the drivers say, so it must know as little of our own code as it can.
-#![allow(dead_code, reason = "each test uses its part")]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use flate2::{Decompress, FlushDecompress, Status};
 use git_core_object::{Context, ObjectFormat, ObjectId};
