@@ -39,6 +39,31 @@ impl Args {
         self.parser.optional_value()
     }
 
+    /// What is attached to a short option, as the digits in `-25` are to `-2`.
+    pub(crate) fn attached(&mut self) -> Option<String> {
+        self.parser.optional_value().and_then(|rest| rest.into_string().ok())
+    }
+
+    /// The value of an option that may go without: attached, or the next argument unless that is an option.
+    pub(crate) fn detached_value(&mut self) -> Option<OsString> {
+        if let Some(attached) = self.parser.optional_value() {
+            return Some(attached);
+        }
+        self.parser.try_raw_args()?.next_if(|next| !next.as_encoded_bytes().starts_with(b"-"))
+    }
+
+    /// Takes everything behind `--` away, as operands of their own kind, before anything was read.
+    pub(crate) fn split_paths(&mut self) -> Result<Vec<OsString>, Failure> {
+        let usage = self.usage;
+        let mut all: Vec<_> = self.parser.raw_args().map_err(|error| Failure::usage(error, usage))?.collect();
+        let paths = match all.iter().position(|text| text == "--") {
+            Some(at) => all.split_off(at).split_off(1),
+            None => Vec::new(),
+        };
+        self.parser = Parser::from_args(all);
+        Ok(paths)
+    }
+
     /// The value as text.
     pub(crate) fn text(&mut self) -> Result<String, Failure> {
         self.value()?.into_string().map_err(|_| self.bad("an argument is not valid UTF-8"))

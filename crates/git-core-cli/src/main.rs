@@ -5,15 +5,22 @@
 mod abbrev;
 mod args;
 mod commands;
+mod dates;
 mod fail;
 mod globals;
 mod input;
+mod names;
 mod ondisk;
 mod output;
+mod pack_checks;
 mod progress;
 mod reach;
+mod ref_fields;
+mod ref_format;
 mod repo;
 mod revisions;
+mod shallowed;
+mod when;
 
 use fail::Failure;
 use globals::Globals;

@@ -116,7 +116,7 @@ fn parse_format(format: &[u8]) -> Result<Vec<Atom>, Failure> {
             b"deltabase" => Atom::DeltaBase,
             b"rest" => Atom::Rest,
             other => {
-                return Err(Failure::fatal(format_args!("unknown format element: {}", other.as_bstr())));
+                return Err(Failure::fatal(format_args!("bad cat-file format: %({})", other.as_bstr())));
             }
         });
         rest = &inside[end + 1..];

@@ -134,10 +134,15 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     if repository.config().bool("core.quotePath")? == Some(false) {
         request.style = PathStyle::QuotedKeepingHighBytes;
     }
+    // In a patch, names are quoted whatever ends the other lines.
+    request.patch_options.paths = request.style;
     if nul {
         request.style = PathStyle::NulTerminated;
     }
-    request.patch_options.paths = request.style;
+    if request.swap {
+        let options = &mut request.patch_options;
+        std::mem::swap(&mut options.old_prefix, &mut options.new_prefix);
+    }
     // Names alone take the place of all else.
     if request.names.is_some() {
         request.patch = false;

@@ -32,6 +32,21 @@ pub(crate) const COMMAND: Command = Command {
     run,
 };
 
+/// The refs outside of `refs/`, by name (`gitglossary(7)`, "pseudoref").
+const ROOT_REFS: [&str; 11] = [
+    "AUTO_MERGE",
+    "BISECT_EXPECTED_REV",
+    "BISECT_HEAD",
+    "CHERRY_PICK_HEAD",
+    "HEAD",
+    "MERGE_AUTOSTASH",
+    "NOTES_MERGE_PARTIAL",
+    "NOTES_MERGE_REF",
+    "ORIG_HEAD",
+    "REBASE_HEAD",
+    "REVERT_HEAD",
+];
+
 /// What a commit that was named has to do with a ref for it to be shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Relation {
@@ -151,30 +166,21 @@ fn named(snapshot: &dyn Snapshot, text: &[u8]) -> Result<ObjectId, Failure> {
         .map_err(|_| Failure::fatal(format_args!("malformed object name {}", text.as_bstr())))
 }
 
-/// A pattern: a glob, or the beginning of a name up to a slash.
+/// A pattern: a glob, or the beginning of a name up to a slash. Only globs may ignore case.
 struct Wanted {
     literal: Vec<u8>,
     glob: Pattern,
-    ignore_case: bool,
 }
 
 impl Wanted {
     fn new(text: &[u8], ignore_case: bool) -> Self {
         let options = WildOptions { pathname: true, ignore_case };
-        let literal = if ignore_case { text.to_ascii_lowercase() } else { text.to_vec() };
-        Wanted { literal, glob: Pattern::new(text, options), ignore_case }
+        Wanted { literal: text.to_vec(), glob: Pattern::new(text, options) }
     }
 
     fn matches(&self, name: &[u8]) -> bool {
-        let folded;
-        let compared = if self.ignore_case {
-            folded = name.to_ascii_lowercase();
-            &folded[..]
-        } else {
-            name
-        };
         let below = |rest: &[u8]| rest.is_empty() || rest.starts_with(b"/") || self.literal.ends_with(b"/");
-        compared.strip_prefix(&self.literal[..]).is_some_and(below) || self.glob.matches(name)
+        name.strip_prefix(&self.literal[..]).is_some_and(below) || self.glob.matches(name)
     }
 }
 
@@ -186,10 +192,10 @@ fn select(snapshot: &dyn Snapshot, request: &Request) -> Result<Vec<Shown>, Fail
     let (wanted, excluded) = (compile(&request.patterns), compile(&request.excluded));
     let prefix = common_prefix(request);
     let mut found = Vec::new();
-    if request.root_refs
-        && let Some(head) = snapshot.find_ref(&RefName::head())?
-    {
-        found.push(head);
+    if request.root_refs {
+        for name in ROOT_REFS {
+            found.extend(snapshot.find_ref(&RefName::new(name)?)?);
+        }
     }
     snapshot.for_each_ref(&prefix, &mut |reference| {
         let name = reference.name.as_bytes();

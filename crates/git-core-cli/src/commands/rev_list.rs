@@ -256,7 +256,9 @@ impl<W: Write> Lister<'_, W> {
             let mut commits = Vec::new();
             for id in query.include.iter().filter(|id| seen.insert(**id)) {
                 let one = Query { include: vec![*id], ..Query::default() };
-                commits.extend(CommitWalk::new(self.snapshot, self.snapshot.shallow(), &one, &cx)?.next_commit()?);
+                commits.extend(
+                    CommitWalk::new(self.snapshot, self.snapshot.shallow(), &one, &cx)?.next_commit()?,
+                );
             }
             commits.sort_by_key(|commit| std::cmp::Reverse(commit.time));
             for commit in commits {
@@ -267,12 +269,16 @@ impl<W: Write> Lister<'_, W> {
         } else {
             let mut walk = CommitWalk::new(self.snapshot, self.snapshot.shallow(), &query, &cx)
                 .map_err(|error| bad_object(&error))?;
-            let mut slop = 0;
+            // As with git, what is older hides what it reaches, however young that may be.
+            let (mut hidden, mut old) = (HashSet::new(), 0);
             while let Some(commit) = walk.next_commit().map_err(|error| bad_object(&error))? {
-                // Older ones may be followed by younger ones where clocks were wrong.
-                if request.since.is_some_and(|since| commit.time < since) {
-                    slop += 1;
-                    if slop > 64 {
+                if let Some(since) = request.since
+                    && (hidden.remove(&commit.id) || commit.time < since)
+                {
+                    hidden.extend(commit.parents);
+                    old += 1;
+                    // Younger ones may follow where clocks were wrong, but not for ever.
+                    if old > 64 {
                         break;
                     }
                     continue;
@@ -402,7 +408,7 @@ impl<W: Write> Lister<'_, W> {
         if self.request.parents {
             for parent in &commit.parents {
                 self.line.push(b' ');
-                self.id(parent)?;
+                parent.write_hex(&mut self.line);
             }
         }
         self.line.push(b'\n');

@@ -54,10 +54,14 @@ enum Form {
 /// Which arguments are printed.
 #[derive(Clone, Copy, Debug)]
 struct Filter {
+    /// Revisions, and options that say which revisions.
     revs: bool,
+    /// Everything else.
     others: bool,
+    /// Options.
     flags: bool,
-    no_flags: bool,
+    /// What is neither an option nor a revision.
+    paths: bool,
 }
 
 struct Parser<'a, W> {
@@ -96,7 +100,7 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
         out: stdout(),
         form: Form::default(),
         digits: None,
-        filter: Filter { revs: true, others: true, flags: true, no_flags: false },
+        filter: Filter { revs: true, others: true, flags: true, paths: true },
         not: false,
         verify: false,
         quiet: false,
@@ -124,8 +128,8 @@ impl<W: Write> Parser<'_, W> {
         }
         if arg == b"--" {
             self.as_is = true;
-            if self.filter.others && self.filter.flags && !self.verify {
-                self.line(arg)?;
+            if (self.filter.flags || self.filter.revs) && !self.verify {
+                self.other(arg)?;
             }
             return Ok(());
         }
@@ -147,10 +151,10 @@ impl<W: Write> Parser<'_, W> {
                 .ok_or_else(|| Failure::fatal(format_args!("{} requires {what}", name.as_bstr())))
         };
         match name {
-            b"--verify" => (self.verify, self.filter) = (true, Filter { no_flags: true, ..self.filter }),
+            b"--verify" => (self.verify, self.filter) = (true, Filter { flags: false, ..self.filter }),
             b"-q" | b"--quiet" => self.quiet = true,
             b"--short" => {
-                (self.verify, self.filter) = (true, Filter { no_flags: true, ..self.filter });
+                (self.verify, self.filter) = (true, Filter { flags: false, ..self.filter });
                 let digits = value.unwrap_or(b"0").to_str().ok();
                 self.digits = digits.and_then(|text| abbrev::asked_digits(text, self.repository.format()));
                 if self.digits.is_none() {
@@ -185,8 +189,8 @@ impl<W: Write> Parser<'_, W> {
             }
             b"--revs-only" => self.filter.others = false,
             b"--no-revs" => self.filter.revs = false,
-            b"--flags" => self.filter = Filter { revs: false, others: false, ..self.filter },
-            b"--no-flags" => self.filter.no_flags = true,
+            b"--flags" => self.filter.paths = false,
+            b"--no-flags" => self.filter.flags = false,
             b"--sq" => self.shell_quote = true,
             b"--path-format" | b"--show-superproject-working-tree" => {}
             b"--show-object-format" => {
@@ -218,27 +222,15 @@ impl<W: Write> Parser<'_, W> {
 
     /// An option that is not ours is passed on.
     fn flag(&mut self, arg: &[u8]) -> Result<(), Failure> {
-        if self.verify {
-            return Err(self.needed());
-        }
-        if self.filter.flags
-            && !self.filter.no_flags
-            && (self.filter.others || self.filter.revs || self.flags_only())
-        {
-            self.line(arg)?;
-        }
-        Ok(())
-    }
-
-    fn flags_only(&self) -> bool {
-        !self.filter.revs && !self.filter.others
+        let wanted = if is_rev_option(arg) { self.filter.revs } else { self.filter.others };
+        if self.filter.flags && wanted { self.line(arg) } else { Ok(()) }
     }
 
     fn other(&mut self, arg: &[u8]) -> Result<(), Failure> {
         if self.verify {
             return Err(self.needed());
         }
-        if self.filter.others { self.line(arg) } else { Ok(()) }
+        if self.filter.others && self.filter.paths { self.line(arg) } else { Ok(()) }
     }
 
     fn revision(&mut self, arg: &[u8]) -> Result<(), Failure> {
@@ -384,6 +376,52 @@ impl<W: Write> Parser<'_, W> {
     fn path(&mut self, text: &[u8]) -> Result<(), Failure> {
         written(self.out.write_all(text).and_then(|()| self.out.write_all(b"\n")))
     }
+}
+
+/// Whether an option is one of `git rev-list`.
+fn is_rev_option(arg: &[u8]) -> bool {
+    const WHOLE: [&[u8]; 22] = [
+        b"--all",
+        b"--bisect",
+        b"--branches",
+        b"--dense",
+        b"--date-order",
+        b"--header",
+        b"--ignore-missing",
+        b"--no-merges",
+        b"--merges",
+        b"--no-max-parents",
+        b"--no-min-parents",
+        b"--objects",
+        b"--objects-edge",
+        b"--parents",
+        b"--pretty",
+        b"--remotes",
+        b"--reverse",
+        b"--sparse",
+        b"--tags",
+        b"--topo-order",
+        b"--unpacked",
+        b"--full-history",
+    ];
+    const BEGINNINGS: [&[u8]; 12] = [
+        b"--branches=",
+        b"--max-age=",
+        b"--max-count=",
+        b"--max-parents=",
+        b"--min-age=",
+        b"--min-parents=",
+        b"--pretty=",
+        b"--remotes=",
+        b"--since=",
+        b"--tags=",
+        b"--until=",
+        b"--exclude=",
+    ];
+    let count = arg.strip_prefix(b"-n").or_else(|| arg.strip_prefix(b"-")).unwrap_or_default();
+    WHOLE.contains(&arg)
+        || BEGINNINGS.iter().any(|beginning| arg.starts_with(beginning))
+        || (!count.is_empty() && count.iter().all(u8::is_ascii_digit))
 }
 
 /// Whether nothing has the name, rather than something being damaged.

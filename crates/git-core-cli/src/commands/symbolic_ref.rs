@@ -46,7 +46,7 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     }
     let repository = repo::open(globals)?;
     match (&operands[..], delete) {
-        ([name], true) => remove(&repository, name, quiet),
+        ([name], true) => remove(&repository, name),
         ([name], false) => read(&*repository.snapshot()?, name, quiet, short, recurse),
         ([name, target], false) => set(&repository, name, target, reason),
         _ => Err(Failure::usage("", usage)),
@@ -119,14 +119,10 @@ fn set(
     Ok(ExitCode::SUCCESS)
 }
 
-fn remove(repository: &Repository, name: &[u8], quiet: bool) -> Result<ExitCode, Failure> {
+fn remove(repository: &Repository, name: &[u8]) -> Result<ExitCode, Failure> {
     let snapshot = repository.snapshot()?;
     if target(&*snapshot, name, false)?.is_none() {
-        return Err(if quiet {
-            Failure::silent(1)
-        } else {
-            Failure::fatal(format_args!("Cannot delete {}, not a symbolic ref", name.as_bstr()))
-        });
+        return Err(Failure::fatal(format_args!("Cannot delete {}, not a symbolic ref", name.as_bstr())));
     }
     if name == b"HEAD" {
         return Err(Failure::fatal("deleting 'HEAD' is not allowed"));

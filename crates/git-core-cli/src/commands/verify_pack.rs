@@ -6,7 +6,7 @@ use crate::fail::{Failure, chain};
 use crate::globals::Globals;
 use crate::output::{finish, stdout, written};
 use crate::repo;
-use git_core::object::{Context, ErrorKind, ObjectFormat, ReadError};
+use git_core::object::{Context, ObjectFormat, ReadError};
 use git_core::pack::{Verified, verify};
 use git_core::store::fs::open_pack;
 use std::io::Write;
@@ -90,14 +90,10 @@ fn pack_path(path: &Path) -> PathBuf {
 /// Checks a pack; what is wrong with it is said in git's words where git has some.
 pub(super) fn check(path: &Path, format: ObjectFormat) -> Result<Verified, String> {
     let pack = open_pack(path, format).map_err(|error| match &error {
-        ReadError::Unavailable { location, .. } if error.kind() == ErrorKind::Unavailable => {
-            let what = if location.ends_with(".idx") {
-                "Cannot open existing pack idx file for"
-            } else {
-                "cannot open packfile"
-            };
-            let path = if location.ends_with(".idx") { path.display().to_string() } else { location.clone() };
-            format!("fatal: {what} '{path}': {}", chain(&error))
+        ReadError::Unavailable { .. } => {
+            let missing = if path.with_extension("idx").exists() { "pack" } else { "idx" };
+            let name = path.with_extension(missing);
+            format!("fatal: Cannot open existing pack file '{}'", name.display())
         }
         error => format!("error: {}", chain(error)),
     })?;
