@@ -5,6 +5,11 @@
 //! whoever needs more than the facade offers.
 #![forbid(unsafe_code)]
 
+/// The README's examples, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+pub struct Readme;
+
 pub mod remote;
 pub mod repository;
 pub mod send;
