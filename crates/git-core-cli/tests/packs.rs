@@ -1,5 +1,7 @@
 //! Commands that make, take and check packs, with git on the other side.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::{FORMATS, Program, Repo, git, output, run, same};

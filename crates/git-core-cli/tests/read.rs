@@ -1,5 +1,7 @@
 //! Commands that read a repository print what git prints, and end as git does.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::{FORMATS, Program, Repo, git, output, same, same_lines};

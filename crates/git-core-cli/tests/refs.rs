@@ -1,5 +1,7 @@
 //! Commands that change refs leave a repository as git leaves it.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::{FORMATS, Program, Repo, command, git, run};

@@ -239,6 +239,9 @@ fn places(repository: &Repository, paths: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, 
     Ok(out)
 }
 
+/// Appends what is to be printed of a change.
+type Print<'p> = &'p mut dyn FnMut(&Change<'_>, &mut Vec<u8>) -> Result<(), DiffError>;
+
 struct Differ<'a, W> {
     snapshot: &'a dyn Snapshot,
     request: &'a Request,
@@ -361,7 +364,7 @@ impl<W: Write> Differ<'_, W> {
         &mut self,
         old: Option<ObjectId>,
         new: Option<ObjectId>,
-        print: &mut dyn FnMut(&Change<'_>, &mut Vec<u8>) -> Result<(), DiffError>,
+        print: Print<'_>,
     ) -> Result<(), Failure> {
         let (mut piece, mut stopped) = (Vec::new(), Ok(()));
         let paths = &self.request.paths;

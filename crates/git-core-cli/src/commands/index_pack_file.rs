@@ -40,17 +40,17 @@ pub(super) fn index(
     format: ObjectFormat,
     cx: &Context,
 ) -> Result<ExitCode, Failure> {
-    let mut options = IndexOptions::default();
-    options.thin = if request.thin { Thin::Complete } else { Thin::Refuse };
     let config = repository.map(|repository| repository.config().clone()).unwrap_or_default();
-    options.observer = request
-        .checks
-        .observer(format, &config)?
-        .map(|checks| -> Arc<dyn git_core::pack::Observer> { checks });
+    let observer = request.checks.observer(format, &config)?;
     let snapshot = repository.map(|repository| repository.snapshot()).transpose()?;
     let bases = snapshot.clone().map(|snapshot| -> Arc<dyn Objects> { snapshot });
-    // A pack that the repository has already is not compared with itself.
-    options.existing = bases.clone().filter(|_| request.stdin);
+    let options = IndexOptions {
+        thin: if request.thin { Thin::Complete } else { Thin::Refuse },
+        observer: observer.map(|checks| -> Arc<dyn git_core::pack::Observer> { checks }),
+        // A pack that the repository has already is not compared with itself.
+        existing: bases.clone().filter(|_| request.stdin),
+        ..IndexOptions::default()
+    };
     let (indexed, pack_path) = match target {
         Target::InPlace(path) => {
             let file = open_existing(&path)?;
