@@ -78,7 +78,7 @@ impl InvalidIdent {
 }
 
 impl Ident {
-    /// Blanks, control characters and the punctuation `. , : ; < > " \ '` around name and email are taken away,
+    /// Blanks, control characters and the punctuation `, : ; < > " \ '` around name and email are taken away,
     /// as git does; the email may be empty.
     ///
     /// # Errors
@@ -132,7 +132,7 @@ impl Ident {
 
 /// Takes away what git takes away at both ends, and refuses what would break the line.
 fn sound(text: &[u8]) -> Result<&[u8], InvalidIdent> {
-    let crud = |b: u8| b <= b' ' || b".,:;<>\"\\'".contains(&b);
+    let crud = |b: u8| b <= b' ' || b",:;<>\"\\'".contains(&b);
     let start = text.iter().position(|b| !crud(*b)).unwrap_or(text.len());
     let end = text.iter().rposition(|b| !crud(*b)).map_or(start, |last| last + 1);
     let text = &text[start..end];
@@ -176,10 +176,10 @@ mod tests {
     fn building_is_strict() {
         let time = Time::new(0, 0);
         let ident = Ident::new(" 'Dr. Who.' ", "<who@example.com>", time).unwrap();
-        assert_eq!(ident.to_line(), "Dr. Who <who@example.com> 0 +0000");
+        assert_eq!(ident.to_line(), "Dr. Who. <who@example.com> 0 +0000");
         assert_eq!(Ident::new("a\nb", "", time), Err(InvalidIdent::Character(b'\n')));
         assert_eq!(Ident::new("a", "b\0c", time), Err(InvalidIdent::Character(0)));
-        assert_eq!(Ident::new(" .;", "x", time), Err(InvalidIdent::EmptyName));
+        assert_eq!(Ident::new(" ,;", "x", time), Err(InvalidIdent::EmptyName));
         assert_eq!(Ident::new("a", "", time).unwrap().to_line(), "a <> 0 +0000");
     }
 }

@@ -8,10 +8,13 @@ use std::sync::Arc;
 const SEEN: u8 = 1;
 const COMMON: u8 = 2;
 const QUEUED: u8 = 4;
+/// Common as the server has shown, which it has yet to be told.
+const SHOWN: u8 = 8;
 
 /// What a client has, commit by commit, the newest first: git's `consecutive` negotiation.
 ///
-/// Commits that turn out to be common, and all that they reach, are not offered.
+/// Commits that turn out to be common, and all that they reach, are not offered; what the server has shown to be
+/// common is offered once, since the server cannot know that we have it, too, and what it reaches is not.
 pub struct Haves {
     graph: Graph<Arc<dyn Objects>>,
     flags: Flags,
@@ -50,7 +53,7 @@ impl Haves {
     /// [`ReadError`] when a commit is damaged.
     pub fn known_common(&mut self, id: ObjectId) -> Result<(), ReadError> {
         if let Some(node) = self.commit(id)? {
-            self.mark_common(node);
+            self.flags.set(node, SHOWN);
             self.enqueue(node);
         }
         Ok(())
@@ -76,7 +79,7 @@ impl Haves {
                 if !self.graph.load(parent)? {
                     continue;
                 }
-                if common {
+                if common || self.flags.has(node, SHOWN) {
                     self.mark_common(parent);
                 }
                 self.enqueue(parent);
@@ -190,14 +193,12 @@ impl Ready {
         let Some(header) = self.graph.objects().header(id)? else {
             return Ok(false);
         };
+        let node = self.graph.node(id);
         if header.kind == Kind::Commit {
-            let node = self.graph.node(id);
             self.graph.require(node)?;
-            if self.flags.set(node, COMMON) {
-                self.common.push(*id);
-            }
             self.oldest = self.oldest.min(self.graph.time(node));
-        } else if !self.common.contains(id) {
+        }
+        if self.flags.set(node, COMMON) {
             self.common.push(*id);
         }
         Ok(true)

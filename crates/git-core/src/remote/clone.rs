@@ -179,7 +179,6 @@ impl Cloning<'_> {
         let fetch = FetchOptions {
             refspecs: self.first_specs(target.as_ref())?,
             tags: Some(self.tags()),
-            reflog_message: Some([b"clone: from ", self.stored_url().as_bytes()].concat().into()),
             ..FetchOptions::default()
         };
         let fetched = remote.fetch_over(connection, advertised, &fetch, self.cx)?;
@@ -189,6 +188,9 @@ impl Cloning<'_> {
             return Err(RemoteError::unavailable("the refs of the clone", reason.clone()));
         }
         self.set_head(&mut cloned, &fetched.advertised, target)?;
+        if cloned.dangling_head {
+            self.track_unborn(&git_dir, &fetched.advertised)?;
+        }
         if options.checkout == CheckoutMode::Files && !cloned.dangling_head {
             self.check_out(&mut cloned)?;
         }
@@ -348,10 +350,7 @@ impl Cloning<'_> {
         advertised: &[AdvertisedRef],
         target: Option<AdvertisedRef>,
     ) -> Result<(), RemoteError> {
-        let log = cloned
-            .repository
-            .committer_line()
-            .map(|who| LogMessage::new(who, [b"clone: from ", self.stored_url().as_bytes()].concat()));
+        let log = self.log(cloned);
         let mut edits = RefTransaction::new();
         let head = RefName::head();
         match &target {
@@ -390,6 +389,11 @@ impl Cloning<'_> {
         Ok(())
     }
 
+    fn log(&self, cloned: &Cloned) -> Option<LogMessage> {
+        let who = cloned.repository.committer_line()?;
+        Some(LogMessage::new(who, [b"clone: from ", self.stored_url().as_bytes()].concat()))
+    }
+
     /// `refs/remotes/<origin>/HEAD`.
     fn set_remote_head(&self, cloned: &Cloned, advertised: &[AdvertisedRef]) -> Result<(), RemoteError> {
         let head = advertised.iter().find(|one| one.name.is_head());
@@ -401,7 +405,7 @@ impl Cloning<'_> {
         let (Ok(from), Ok(to)) = (name(b"HEAD"), name(pointed.short())) else { return Ok(()) };
         if cloned.repository.snapshot()?.find_ref(&to)?.is_some() {
             let mut edits = RefTransaction::new();
-            edits.set_symbolic(from, to, None);
+            edits.set_symbolic(from, to, self.log(cloned));
             cloned.repository.storage().commit(Vec::new(), &edits, self.cx)?;
         }
         Ok(())

@@ -181,10 +181,11 @@ impl Remote {
         list.peel = true;
         list.symrefs = true;
         let advertised = ls_refs(&mut connection, &list, cx)?;
-        self.run(connection, advertised, specs, options, cx)
+        self.run(connection, advertised, specs, options, Reflogs::Written, cx)
     }
 
-    /// Fetches over a connection whose refs have been listed already, as a clone does.
+    /// Fetches over a connection whose refs have been listed already, as a clone does: into a repository where
+    /// nothing is, so that reflogs would say nothing.
     pub(super) fn fetch_over(
         &self,
         connection: Connection,
@@ -192,7 +193,7 @@ impl Remote {
         options: &FetchOptions,
         cx: &Context,
     ) -> Result<Fetched, RemoteError> {
-        self.run(connection, advertised, &options.refspecs, options, cx)
+        self.run(connection, advertised, &options.refspecs, options, Reflogs::Omitted, cx)
     }
 
     fn run(
@@ -201,12 +202,14 @@ impl Remote {
         advertised: Vec<AdvertisedRef>,
         specs: &[Refspec],
         options: &FetchOptions,
+        reflogs: Reflogs,
         cx: &Context,
     ) -> Result<Fetched, RemoteError> {
         let run = Run {
             remote: self,
             repository: &self.repository,
             options,
+            reflogs,
             tags: options.tags.unwrap_or(self.tags),
             snapshot: self.repository.snapshot()?,
             cx,
@@ -240,6 +243,7 @@ pub fn fetch_pack(
     }
     let mut options = WireOptions::default();
     options.thin_pack = false;
+    options.include_tag = false;
     options.progress = cx.has_progress();
     fetch(&mut connection, wants, &options, walker, sink, cx)?;
     Ok(refs)
@@ -249,9 +253,17 @@ struct Run<'a> {
     remote: &'a Remote,
     repository: &'a Repository,
     options: &'a FetchOptions,
+    reflogs: Reflogs,
     tags: Tags,
     snapshot: Arc<dyn Snapshot>,
     cx: &'a Context,
+}
+
+/// Whether the refs that follow get entries in their reflogs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reflogs {
+    Written,
+    Omitted,
 }
 
 /// Something that is fetched: from where, to where, and which object it is.
@@ -276,14 +288,15 @@ impl Run<'_> {
         }
         let mut wanted = self.map(specs, &advertised)?;
         if self.tags == Tags::Follow && wanted.iter().any(|one| one.local.is_some()) {
-            self.follow_tags(&advertised, &mut wanted, &*self.snapshot)?;
+            wanted.extend(self.following_tags(&advertised, &wanted, &*self.snapshot)?);
         }
 
         let ids: HashSet<ObjectId> = wanted.iter().map(|one| one.id).collect();
         let mut objects = None;
         let mut quarantine = None;
-        if self.is_missing(&ids)? {
-            let (received, count) = self.receive(&mut connection, &ids, &advertised)?;
+        let missing = self.missing(&ids)?;
+        if !missing.is_empty() {
+            let (received, count) = self.receive(&mut connection, &missing, &advertised)?;
             objects = Some(count);
             quarantine = Some(received);
         } else {
@@ -296,8 +309,13 @@ impl Run<'_> {
         if quarantine.is_some() {
             self.check_connected(&*view, &ids)?;
             if self.tags == Tags::Follow && wanted.iter().any(|one| one.local.is_some()) {
-                // Tags whose objects have come along, now that what they point to is here.
-                self.follow_tags(&advertised, &mut wanted, &*view)?;
+                // Tags that have come along, now that what they point to is here. A server need not send
+                // them; the next fetch asks for those that did not come.
+                for tag in self.following_tags(&advertised, &wanted, &*view)? {
+                    if view.contains(&tag.id)? {
+                        wanted.push(tag);
+                    }
+                }
             }
         }
         let updates = self.update_refs(specs, &wanted, &advertised, quarantine, &*view)?;
@@ -328,23 +346,24 @@ impl Run<'_> {
         Ok(mappings.into_iter().filter_map(wanted).collect())
     }
 
-    /// Adds the tags that are not here and whose objects are.
-    fn follow_tags(
+    /// The tags that are not here and whose objects are, or are wanted.
+    fn following_tags(
         &self,
         advertised: &[AdvertisedRef],
-        wanted: &mut Vec<Wanted>,
+        wanted: &[Wanted],
         view: &dyn Snapshot,
-    ) -> Result<(), RemoteError> {
-        let known: HashSet<RefName> = wanted.iter().filter_map(|one| one.local.clone()).collect();
+    ) -> Result<Vec<Wanted>, RemoteError> {
+        let mut tags = Vec::new();
+        let known: HashSet<&RefName> = wanted.iter().filter_map(|one| one.local.as_ref()).collect();
+        let coming: HashSet<ObjectId> = wanted.iter().map(|one| one.id).collect();
         for one in advertised.iter().filter(|one| one.name.is_tag()) {
             let Some(id) = one.id else { continue };
             if known.contains(&one.name) || self.snapshot.find_ref(&one.name)?.is_some() {
                 continue;
             }
             let target = one.peeled.unwrap_or(id);
-            let coming = wanted.iter().any(|other| other.id == target);
-            if coming || view.contains(&target)? && self.is_reachable_here(view, &target)? {
-                wanted.push(Wanted {
+            if coming.contains(&target) || view.contains(&target)? && self.is_reachable_here(view, &target)? {
+                tags.push(Wanted {
                     source: FetchSource::Ref(one.name.clone()),
                     local: Some(one.name.clone()),
                     force: false,
@@ -352,7 +371,7 @@ impl Run<'_> {
                 });
             }
         }
-        Ok(())
+        Ok(tags)
     }
 
     /// Objects that nothing refers to may be incomplete; a tag must not follow those. A tagged commit that is
@@ -374,19 +393,22 @@ impl Run<'_> {
         }
     }
 
-    /// Whether anything has to be asked for: what is here and complete does not.
-    fn is_missing(&self, ids: &HashSet<ObjectId>) -> Result<bool, RemoteError> {
+    /// What has to be asked for: what is here and complete does not.
+    fn missing(&self, ids: &HashSet<ObjectId>) -> Result<HashSet<ObjectId>, RemoteError> {
+        let (mut missing, mut here) = (HashSet::new(), Vec::new());
         for id in ids {
-            if !self.snapshot.contains(id)? {
-                return Ok(true);
+            match self.snapshot.contains(id)? {
+                true => here.push(*id),
+                false => missing.extend([*id]),
             }
         }
-        let tips: Vec<_> = ids.iter().copied().collect();
-        match walk::check_connected(&*self.snapshot, &tips, &self.known()?, self.cx) {
-            Ok(()) => Ok(false),
-            Err(ReadError::Missing { .. }) => Ok(true),
-            Err(error) => Err(error.into()),
+        match walk::check_connected(&*self.snapshot, &here, &self.known()?, self.cx) {
+            Ok(()) => {}
+            // What it is missing from is not known: the server is asked for all.
+            Err(ReadError::Missing { .. }) => missing.extend(here),
+            Err(error) => return Err(error.into()),
         }
+        Ok(missing)
     }
 
     /// What refs here point to.
@@ -539,6 +561,9 @@ impl Run<'_> {
     }
 
     fn log(&self, status: &UpdateStatus) -> Option<LogMessage> {
+        if self.reflogs == Reflogs::Omitted {
+            return None;
+        }
         let committer = self.repository.committer_line()?;
         let mut message = self.options.reflog_message.clone().unwrap_or_else(|| "fetch".into());
         message.extend_from_slice(match status {

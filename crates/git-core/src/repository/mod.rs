@@ -37,10 +37,11 @@ const _: () = {
 };
 
 impl Repository {
-    /// An empty repository in memory, with `HEAD` on a branch that is yet to be born.
+    /// An empty repository in memory, with `HEAD` on `master`, which is yet to be born, as on a disk.
     pub fn in_memory(format: ObjectFormat) -> Self {
         let mut options = MemoryOptions::default();
         options.format = format;
+        options.head = InitOptions::default().head;
         Self::from_storage(Arc::new(MemoryStorage::new(options)))
     }
 

@@ -309,6 +309,11 @@ fn reason(error: &CommitError) -> BString {
             tracing::error!(%error, "a push could not be stored");
             "failed to update ref".to_owned()
         }
+        // The path of the lock is nothing for a peer.
+        CommitError::Locked { name, .. } => {
+            tracing::info!(%error, "an update was refused");
+            format!("cannot lock ref '{name}': another process holds its lock")
+        }
         CommitError::OutcomeUnknown { .. } => {
             tracing::error!(%error, "the outcome of a push is unknown");
             "outcome unknown: fetch before trying again".to_owned()
