@@ -231,8 +231,10 @@ fn versions_without_unborn() {
         let dir = tempfile::tempdir().unwrap();
         let path = history::source(dir.path(), "source", format);
         let empty = bare(dir.path(), "empty", format);
+        let dangling = history::source(dir.path(), "dangling", format);
+        run(&dangling, &["symbolic-ref", "HEAD", "refs/heads/unborn"]);
         for version in [ProtocolVersion::V0, ProtocolVersion::V1] {
-            for (from, number) in [(&path, 0), (&empty, 1)] {
+            for (from, number) in [(&path, 0), (&empty, 1), (&dangling, 2)] {
                 let name = |who: &str| format!("{who}{number}-{}", version.number());
                 let (to, beside) = (dir.path().join(name("ours")), dir.path().join(name("theirs")));
                 let mut link = link();
@@ -241,7 +243,8 @@ fn versions_without_unborn() {
                 let version = format!("protocol.version={}", version.number());
                 let mut command = git(dir.path());
                 command.args(["-c", &version, "clone", "-q", "--template=", &file_url(from)]).arg(&beside);
-                assert!(command.status().unwrap().success());
+                let theirs = command.output().unwrap();
+                assert!(theirs.status.success());
                 same(&to, &beside);
             }
         }

@@ -212,7 +212,11 @@ impl Cloning<'_> {
                 }
             };
         }
-        let Some(head) = named(b"HEAD") else { return Ok(None) };
+        let Some(head) = named(b"HEAD") else {
+            // Where HEAD is not shown, the branch that would be made here may be there.
+            let usual = self.unborn_branch(advertised)?.unwrap_or_else(|| InitOptions::default().head);
+            return Ok(named(usual.as_bytes()).cloned());
+        };
         let pointed = match &head.symref {
             Some(name) => named(name.as_bytes()),
             // Old servers do not say: the branch with the same commit is taken, the usual names first.
@@ -322,15 +326,13 @@ impl Cloning<'_> {
         [(key("remote"), self.options.origin.clone()), (key("merge"), branch.as_bytes().into())]
     }
 
-    /// The branch that is yet to be born follows the remote's.
+    /// The branch that is yet to be born follows the remote's, or the one of its name if the remote does not say.
     fn track_unborn(&self, git_dir: &Path, advertised: &[AdvertisedRef]) -> Result<(), RemoteError> {
         if self.options.checkout == CheckoutMode::Bare {
             return Ok(());
         }
-        match self.unborn_branch(advertised)? {
-            Some(branch) => self.write_config(git_dir, &self.branch_lines(&branch)),
-            None => Ok(()),
-        }
+        let branch = self.unborn_branch(advertised)?.unwrap_or_else(|| InitOptions::default().head);
+        self.write_config(git_dir, &self.branch_lines(&branch))
     }
 
     fn write_config(&self, git_dir: &Path, lines: &[(Vec<u8>, BString)]) -> Result<(), RemoteError> {
