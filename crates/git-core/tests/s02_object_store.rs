@@ -86,7 +86,7 @@ fn s02_many_objects_become_visible_at_once_with_a_ref() {
         let before = run(&path, &["count-objects", "-v"]);
         let mut writer = repository.writer().unwrap();
         for number in 0..300_usize {
-            assert_eq!(writer.add(&Blob::from_bytes(format!("blob {number}\n"))).unwrap(), blobs[number]);
+            assert_eq!(writer.add(&Blob::from_bytes(format!("blob {number}\n"))).unwrap(), *blob);
         }
         writer.finish().unwrap();
         let after = run(&path, &["count-objects", "-v"]);
