@@ -85,7 +85,7 @@ fn s02_many_objects_become_visible_at_once_with_a_ref() {
         // What is there already is not stored again.
         let before = run(&path, &["count-objects", "-v"]);
         let mut writer = repository.writer().unwrap();
-        for number in 0..300_usize {
+        for (number, blob) in blobs.iter().enumerate() {
             assert_eq!(writer.add(&Blob::from_bytes(format!("blob {number}\n"))).unwrap(), *blob);
         }
         writer.finish().unwrap();
