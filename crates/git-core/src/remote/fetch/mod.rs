@@ -1,0 +1,249 @@
+//! Fetching: what is asked for, and what became of it. `run` finds out what is missing and takes it in, `follow`
+//! lets the refs here follow.
+
+mod follow;
+mod run;
+
+use super::fetch_head::FetchHeadEntry;
+use super::{Link, Remote, RemoteError, Tags};
+use bstr::BString;
+use git_core_object::{BoxError, Context, ObjectId};
+use git_core_protocol::Service;
+use git_core_ref::refspec::{self, Direction, FetchSource};
+use git_core_ref::{RefName, Refspec};
+use git_core_transport::client::{
+    AdvertisedRef, Connection, FetchOptions as WireOptions, GraphWalker, LsRefsOptions, fetch, ls_refs,
+};
+use run::{Reflogs, Run};
+
+/// What is fetched, and how refs follow.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct FetchOptions {
+    /// What is fetched instead of what the remote's configuration says.
+    pub refspecs: Vec<Refspec>,
+    /// Which tags come along; by default what the configuration says.
+    pub tags: Option<Tags>,
+    /// Whether refs here go away that the remote does not have any more.
+    pub prune: Prune,
+    /// Whether every update is made, fast-forward or not.
+    pub force: super::Force,
+    /// Whether all refs follow or none.
+    pub atomic: super::Atomic,
+    /// Packs of fewer objects are stored object by object (`fetch.unpackLimit`).
+    pub unpack_below: u64,
+    /// Whether the branch that the working tree is on may be updated (`--update-head-ok`).
+    pub update_head_ok: UpdateHead,
+    /// What reflogs say; `fetch` by default.
+    pub reflog_message: Option<BString>,
+}
+
+/// What happens to the branch that the working tree is on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UpdateHead {
+    /// It stays: the working tree would no longer match.
+    #[default]
+    Refuse,
+    /// It is updated like any other.
+    Allow,
+}
+
+/// Whether refs go away that their remote does not have any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Prune {
+    /// They stay.
+    #[default]
+    Keep,
+    /// They go.
+    Remove,
+}
+
+/// What became of a fetch.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Fetched {
+    /// What became of each ref, in the order of the refspecs, tags that came along behind them.
+    pub updates: Vec<RefUpdate>,
+    /// All refs that the remote has shown.
+    pub advertised: Vec<AdvertisedRef>,
+    /// What `FETCH_HEAD` says.
+    pub fetch_head: Vec<FetchHeadEntry>,
+    /// How many objects came, if a pack came.
+    pub objects: Option<u64>,
+}
+
+/// What became of one ref.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefUpdate {
+    /// What of the remote; none for a ref that was pruned.
+    pub source: Option<FetchSource>,
+    /// The ref here; none if it was stored in `FETCH_HEAD` only.
+    pub local: Option<RefName>,
+    /// What the ref here was.
+    pub old: Option<ObjectId>,
+    /// What the remote has.
+    pub new: Option<ObjectId>,
+    /// What happened.
+    pub status: UpdateStatus,
+}
+
+/// What happened to a ref here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UpdateStatus {
+    /// It was that already.
+    UpToDate,
+    /// It was made.
+    Created,
+    /// It moved forward.
+    FastForward,
+    /// It moved otherwise, as asked.
+    Forced,
+    /// It was removed.
+    Pruned,
+    /// It stayed, since it would not have moved forward.
+    NonFastForward,
+    /// It stayed, since tags do not move unless asked.
+    TagClobbered,
+    /// It stayed, since it is what the working tree is on.
+    CheckedOut,
+    /// It could not be changed.
+    Failed(String),
+}
+
+impl UpdateStatus {
+    /// Whether the ref is not what the remote says.
+    pub const fn is_rejected(&self) -> bool {
+        matches!(
+            self,
+            UpdateStatus::NonFastForward
+                | UpdateStatus::TagClobbered
+                | UpdateStatus::CheckedOut
+                | UpdateStatus::Failed(_)
+        )
+    }
+}
+
+impl Remote {
+    /// The refs that the remote shows, `HEAD` first. With `prefixes`, only those that begin with one of them.
+    ///
+    /// # Errors
+    /// [`RemoteError`].
+    pub fn list(
+        &self,
+        prefixes: &[BString],
+        link: Link,
+        cx: &Context,
+    ) -> Result<Vec<AdvertisedRef>, RemoteError> {
+        let mut connection = link.open(&self.url, Service::UploadPack, cx)?;
+        let mut options = LsRefsOptions::default();
+        options.prefixes = prefixes.to_vec();
+        let refs = ls_refs(&mut connection, &options, cx)?;
+        connection.hang_up();
+        Ok(refs)
+    }
+
+    /// The refs that the remote shows to who pushes.
+    ///
+    /// # Errors
+    /// [`RemoteError`].
+    pub fn list_for_push(&self, link: Link, cx: &Context) -> Result<Vec<AdvertisedRef>, RemoteError> {
+        let connection = link.open(self.push_url(), Service::ReceivePack, cx)?;
+        let refs = connection.advertisement().refs.clone();
+        connection.hang_up();
+        Ok(refs)
+    }
+
+    /// Fetches what the refspecs name, and lets the refs here follow.
+    ///
+    /// # Errors
+    /// [`RemoteError`] when the fetch failed as a whole; nothing has changed then.
+    pub fn fetch(&self, options: &FetchOptions, link: Link, cx: &Context) -> Result<Fetched, RemoteError> {
+        let specs = if options.refspecs.is_empty() { &self.fetch } else { &options.refspecs };
+        let head_only;
+        let specs = if specs.is_empty() {
+            head_only = [Refspec::parse(Direction::Fetch, "HEAD")?];
+            &head_only[..]
+        } else {
+            &specs[..]
+        };
+        let tags = options.tags.unwrap_or(self.tags);
+        let mut connection = link.open(&self.url, Service::UploadPack, cx)?;
+        let mut list = LsRefsOptions::default();
+        list.prefixes = refspec::ref_prefixes(specs);
+        if !list.prefixes.is_empty() {
+            list.prefixes.push("HEAD".into());
+            if tags != Tags::None {
+                list.prefixes.push("refs/tags/".into());
+            }
+        }
+        list.peel = true;
+        list.symrefs = true;
+        let advertised = ls_refs(&mut connection, &list, cx)?;
+        self.run(connection, advertised, specs, options, Reflogs::Written, cx)
+    }
+
+    /// Fetches over a connection whose refs have been listed already, as a clone does: into a repository where
+    /// nothing is, so that reflogs would say nothing.
+    pub(super) fn fetch_over(
+        &self,
+        connection: Connection,
+        advertised: Vec<AdvertisedRef>,
+        options: &FetchOptions,
+        cx: &Context,
+    ) -> Result<Fetched, RemoteError> {
+        self.run(connection, advertised, &options.refspecs, options, Reflogs::Omitted, cx)
+    }
+
+    fn run(
+        &self,
+        connection: Connection,
+        advertised: Vec<AdvertisedRef>,
+        specs: &[Refspec],
+        options: &FetchOptions,
+        reflogs: Reflogs,
+        cx: &Context,
+    ) -> Result<Fetched, RemoteError> {
+        let run = Run {
+            remote: self,
+            repository: &self.repository,
+            options,
+            reflogs,
+            tags: options.tags.unwrap_or(self.tags),
+            snapshot: self.repository.snapshot()?,
+            cx,
+        };
+        run.fetch(connection, advertised, specs)
+    }
+}
+
+/// Fetches a raw pack from `url`: `wants` chooses among the refs that the remote shows, `walker` says what is
+/// here, `sink` takes the bytes. Nothing of it is checked or stored. Gives the refs that were shown.
+///
+/// # Errors
+/// [`RemoteError`], also when the sink or the walker fails.
+pub fn fetch_pack(
+    url: impl AsRef<[u8]>,
+    wants: impl FnOnce(&[AdvertisedRef]) -> Vec<ObjectId>,
+    walker: &mut dyn GraphWalker,
+    sink: &mut dyn FnMut(&[u8]) -> Result<(), BoxError>,
+    link: Link,
+    cx: &Context,
+) -> Result<Vec<AdvertisedRef>, RemoteError> {
+    let mut connection = link.open(url.as_ref(), Service::UploadPack, cx)?;
+    let mut list = LsRefsOptions::default();
+    list.peel = true;
+    list.symrefs = true;
+    let refs = ls_refs(&mut connection, &list, cx)?;
+    let wants = wants(&refs);
+    if wants.is_empty() {
+        connection.hang_up();
+        return Ok(refs);
+    }
+    let mut options = WireOptions::default();
+    options.thin_pack = false;
+    options.include_tag = false;
+    options.progress = cx.has_progress();
+    fetch(&mut connection, wants, &options, walker, sink, cx)?;
+    Ok(refs)
+}

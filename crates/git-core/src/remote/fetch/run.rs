@@ -1,0 +1,253 @@
+//! A fetch under way: what the refspecs select, what of it is missing here, and taking that in. Which refs follow
+//! is left to `follow`.
+
+use super::{FetchOptions, Fetched};
+use crate::Repository;
+use crate::remote::{Remote, RemoteError, Tags, fetch_head};
+use git_core_object::{BoxError, Context, Kind, ObjectId, Objects as _, ReadError};
+use git_core_ref::refspec::{self, Direction, FetchMapping, FetchSource};
+use git_core_ref::{RefName, Refspec};
+use git_core_store::walk::{self, Haves};
+use git_core_store::{PackOptions, Quarantine, Snapshot, revision};
+use git_core_transport::client::{
+    Ack, AdvertisedRef, Connection, FetchOptions as WireOptions, GraphWalker, fetch,
+};
+use std::collections::{BTreeMap, HashSet};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+/// One fetch under way.
+pub(super) struct Run<'a> {
+    pub(super) remote: &'a Remote,
+    pub(super) repository: &'a Repository,
+    pub(super) options: &'a FetchOptions,
+    pub(super) reflogs: Reflogs,
+    pub(super) tags: Tags,
+    pub(super) snapshot: Arc<dyn Snapshot>,
+    pub(super) cx: &'a Context,
+}
+
+/// Whether the refs that follow get entries in their reflogs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reflogs {
+    Written,
+    Omitted,
+}
+
+/// Something that is fetched: from where, to where, and which object it is.
+pub(super) struct Wanted {
+    pub(super) source: FetchSource,
+    pub(super) local: Option<RefName>,
+    pub(super) force: bool,
+    pub(super) id: ObjectId,
+}
+
+impl Run<'_> {
+    /// Does all of it.
+    pub(super) fn fetch(
+        &self,
+        mut connection: Connection,
+        advertised: Vec<AdvertisedRef>,
+        specs: &[Refspec],
+    ) -> Result<Fetched, RemoteError> {
+        let there = connection.advertisement().format;
+        let here = self.repository.format();
+        if here != there && !advertised.is_empty() {
+            return Err(RemoteError::Format { here, there });
+        }
+        let mut wanted = self.map(specs, &advertised)?;
+        if self.tags == Tags::Follow && wanted.iter().any(|one| one.local.is_some()) {
+            wanted.extend(self.following_tags(&advertised, &wanted, &*self.snapshot)?);
+        }
+
+        let ids: HashSet<ObjectId> = wanted.iter().map(|one| one.id).collect();
+        let mut objects = None;
+        let mut quarantine = None;
+        let missing = self.missing(&ids)?;
+        if !missing.is_empty() {
+            let (received, count) = self.receive(&mut connection, &missing, &advertised)?;
+            objects = Some(count);
+            quarantine = Some(received);
+        } else {
+            connection.hang_up();
+        }
+        let view = match &quarantine {
+            Some(received) => received.snapshot()?,
+            None => self.snapshot.clone(),
+        };
+        if quarantine.is_some() {
+            self.check_connected(&*view, &ids)?;
+            if self.tags == Tags::Follow && wanted.iter().any(|one| one.local.is_some()) {
+                // Tags that have come along, now that what they point to is here. A server need not send
+                // them; the next fetch asks for those that did not come.
+                for tag in self.following_tags(&advertised, &wanted, &*view)? {
+                    if view.contains(&tag.id)? {
+                        wanted.push(tag);
+                    }
+                }
+            }
+        }
+        let updates = self.update_refs(specs, &wanted, &advertised, quarantine, &*view)?;
+        let fetch_head = fetch_head::entries(self.remote, self.options, specs, &updates);
+        Ok(Fetched { updates, advertised, fetch_head, objects })
+    }
+
+    fn map(&self, specs: &[Refspec], advertised: &[AdvertisedRef]) -> Result<Vec<Wanted>, RemoteError> {
+        let by_name: BTreeMap<&RefName, ObjectId> =
+            advertised.iter().filter_map(|one| Some((&one.name, one.id?))).collect();
+        let names = advertised.iter().filter(|one| one.id.is_some()).map(|one| &one.name);
+        let mut mappings = refspec::fetch(specs, names.clone())?;
+        if self.tags == Tags::All {
+            let all = [Refspec::parse(Direction::Fetch, "refs/tags/*:refs/tags/*")?];
+            for mapping in refspec::fetch(&all, names)? {
+                if !mappings.iter().any(|known| known.src == mapping.src && known.dst == mapping.dst) {
+                    mappings.push(mapping);
+                }
+            }
+        }
+        let wanted = |FetchMapping { src, dst, force, .. }: FetchMapping| {
+            let id = match &src {
+                FetchSource::Id(id) => *id,
+                FetchSource::Ref(name) => *by_name.get(name)?,
+            };
+            Some(Wanted { source: src, local: dst, force, id })
+        };
+        Ok(mappings.into_iter().filter_map(wanted).collect())
+    }
+
+    /// The tags that are not here and whose objects are, or are wanted.
+    fn following_tags(
+        &self,
+        advertised: &[AdvertisedRef],
+        wanted: &[Wanted],
+        view: &dyn Snapshot,
+    ) -> Result<Vec<Wanted>, RemoteError> {
+        let mut tags = Vec::new();
+        let known: HashSet<&RefName> = wanted.iter().filter_map(|one| one.local.as_ref()).collect();
+        let coming: HashSet<ObjectId> = wanted.iter().map(|one| one.id).collect();
+        for one in advertised.iter().filter(|one| one.name.is_tag()) {
+            let Some(id) = one.id else { continue };
+            if known.contains(&one.name) || self.snapshot.find_ref(&one.name)?.is_some() {
+                continue;
+            }
+            let target = one.peeled.unwrap_or(id);
+            if coming.contains(&target) || view.contains(&target)? && self.is_reachable_here(view, &target)? {
+                tags.push(Wanted {
+                    source: FetchSource::Ref(one.name.clone()),
+                    local: Some(one.name.clone()),
+                    force: false,
+                    id,
+                });
+            }
+        }
+        Ok(tags)
+    }
+
+    /// Objects that nothing refers to may be incomplete; a tag must not follow those. A tagged commit that is
+    /// here with its parents is taken for part of a history.
+    fn is_reachable_here(&self, view: &dyn Snapshot, id: &ObjectId) -> Result<bool, ReadError> {
+        let mut buf = Vec::new();
+        match view.read(id, &mut buf)? {
+            Some(Kind::Commit) => {
+                let Ok(links) = git_core_object::commit::links(id.format(), &buf) else { return Ok(false) };
+                for parent in links.parents() {
+                    if view.shallow().binary_search(id).is_err() && !view.contains(&parent)? {
+                        return Ok(false);
+                    }
+                }
+                view.contains(&links.tree)
+            }
+            Some(_) => Ok(true),
+            None => Ok(false),
+        }
+    }
+
+    /// What has to be asked for: what is here and complete does not.
+    fn missing(&self, ids: &HashSet<ObjectId>) -> Result<HashSet<ObjectId>, RemoteError> {
+        let (mut missing, mut here) = (HashSet::new(), Vec::new());
+        for id in ids {
+            match self.snapshot.contains(id)? {
+                true => here.push(*id),
+                false => missing.extend([*id]),
+            }
+        }
+        match walk::check_connected(&*self.snapshot, &here, &self.known()?, self.cx) {
+            Ok(()) => {}
+            // What it is missing from is not known: the server is asked for all.
+            Err(ReadError::Missing { .. }) => missing.extend(here),
+            Err(error) => return Err(error.into()),
+        }
+        Ok(missing)
+    }
+
+    /// What refs here point to.
+    fn known(&self) -> Result<Vec<ObjectId>, ReadError> {
+        let mut known = Vec::new();
+        self.snapshot.for_each_ref(b"", &mut |found| {
+            known.extend(found.target.id());
+            ControlFlow::Continue(())
+        })?;
+        known.extend(revision::follow(&*self.snapshot, &RefName::head())?.1);
+        Ok(known)
+    }
+
+    fn receive(
+        &self,
+        connection: &mut Connection,
+        ids: &HashSet<ObjectId>,
+        advertised: &[AdvertisedRef],
+    ) -> Result<(Box<dyn Quarantine>, u64), RemoteError> {
+        let objects = self.snapshot.clone();
+        let mut haves = Haves::new(objects, self.snapshot.shallow(), self.known()?, self.cx)?;
+        for one in advertised {
+            if let Some(id) = one.peeled.or(one.id)
+                && self.snapshot.contains(&id)?
+            {
+                haves.known_common(id)?;
+            }
+        }
+        let mut quarantine = self.repository.storage().receive(&self.snapshot)?;
+        let mut pack = PackOptions::default();
+        pack.unpack_below = self.options.unpack_below;
+        quarantine.begin_pack(&pack)?;
+
+        let mut wants: Vec<_> = ids.iter().copied().collect();
+        wants.sort_unstable();
+        let mut options = WireOptions::default();
+        options.progress = self.cx.has_progress();
+        options.include_tag = self.tags != Tags::None;
+        let cx = self.cx;
+        let mut sink = |bytes: &[u8]| -> Result<(), BoxError> {
+            let taken = quarantine.feed(bytes, cx)?;
+            if taken < bytes.len() {
+                return Err("the server sent more than a pack".into());
+            }
+            Ok(())
+        };
+        fetch(connection, wants, &options, &mut Walker(haves), &mut sink, cx)?;
+        let received = quarantine.finish_pack(cx)?;
+        Ok((quarantine, received.objects))
+    }
+
+    fn check_connected(&self, view: &dyn Snapshot, ids: &HashSet<ObjectId>) -> Result<(), RemoteError> {
+        let tips: Vec<_> = ids.iter().copied().collect();
+        match walk::check_connected(view, &tips, &self.known()?, self.cx) {
+            Err(ReadError::Missing { id }) => Err(RemoteError::Incomplete { id }),
+            result => Ok(result?),
+        }
+    }
+}
+
+/// The history here, offered to a server.
+struct Walker(Haves);
+
+impl GraphWalker for Walker {
+    fn next_have(&mut self) -> Result<Option<ObjectId>, BoxError> {
+        Ok(self.0.next_have()?)
+    }
+
+    fn ack(&mut self, ack: &Ack) -> Result<(), BoxError> {
+        self.0.ack(&ack.id)?;
+        Ok(())
+    }
+}
