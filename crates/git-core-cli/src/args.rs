@@ -5,8 +5,8 @@
 
 use crate::commands::Command;
 use crate::fail::Failure;
-use lexopt::Parser;
 pub(crate) use lexopt::Arg;
+use lexopt::Parser;
 use std::ffi::OsString;
 
 /// The arguments of a command, taken one by one.

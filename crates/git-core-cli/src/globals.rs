@@ -88,7 +88,9 @@ impl Globals {
                 let text = value()?;
                 let (name, variable) = split_assignment(&text)?;
                 let variable = variable.filter(|v| !v.is_empty()).ok_or_else(|| {
-                    Failure::fatal(format_args!("missing environment variable name for configuration '{name}'"))
+                    Failure::fatal(format_args!(
+                        "missing environment variable name for configuration '{name}'"
+                    ))
                 })?;
                 let value = self.environment.get(&variable).cloned().ok_or_else(|| {
                     Failure::fatal(format_args!(
@@ -116,7 +118,8 @@ impl Globals {
             }
             "v" | "version" => return Ok(Some("version")),
             "h" | "help" => return Ok(Some("help")),
-            "p" | "paginate" | "P" | "no-pager" | "no-optional-locks" | "no-advice" | "literal-pathspecs" => {}
+            "p" | "paginate" | "P" | "no-pager" | "no-optional-locks" | "no-advice" | "literal-pathspecs" => {
+            }
             "no-lazy-fetch" => {
                 self.environment.insert("GIT_NO_LAZY_FETCH".into(), "1".into());
             }
@@ -159,7 +162,8 @@ fn split_assignment(text: &OsStr) -> Result<(String, Option<OsString>), Failure>
         Some(at) => (&bytes[..at], Some(&bytes[at + 1..])),
         None => (bytes, None),
     };
-    let name = std::str::from_utf8(name).map_err(|_| Failure::fatal("a configuration key is not valid UTF-8"))?;
+    let name =
+        std::str::from_utf8(name).map_err(|_| Failure::fatal("a configuration key is not valid UTF-8"))?;
     let value = value.map(|value| os_string(value.to_vec()));
     Ok((name.to_owned(), value))
 }

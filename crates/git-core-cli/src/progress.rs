@@ -118,10 +118,7 @@ fn show(text: &str) {
 
 /// Text of the other side with everything that could steer a terminal replaced.
 pub(crate) fn masked(text: &[u8]) -> String {
-    String::from_utf8_lossy(text)
-        .chars()
-        .map(|c| if c.is_control() && c != '\t' { '?' } else { c })
-        .collect()
+    String::from_utf8_lossy(text).chars().map(|c| if c.is_control() && c != '\t' { '?' } else { c }).collect()
 }
 
 fn human(bytes: u64) -> String {

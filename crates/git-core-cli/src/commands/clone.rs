@@ -52,7 +52,10 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
                 options.config.push((String::from_utf8_lossy(key).into_owned(), value.into()));
             }
             Arg::Short('u') | Arg::Long("upload-pack") => link.options.upload_pack = args.value()?,
-            Arg::Short('l' | 's') | Arg::Long("local" | "no-local" | "no-hardlinks" | "no-shallow-submodules" | "no-recurse-submodules") => {}
+            Arg::Short('l' | 's')
+            | Arg::Long(
+                "local" | "no-local" | "no-hardlinks" | "no-shallow-submodules" | "no-recurse-submodules",
+            ) => {}
             Arg::Value(value) => operands.push(value),
             other => return Err(Args::unknown(usage, &other)),
         }
@@ -69,7 +72,10 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     let directory = match directory {
         Some(directory) => directory,
         None => PathBuf::from(os_string(humanish(&url, bare).ok_or_else(|| {
-            Failure::fatal(format_args!("could not guess a directory from '{}'", String::from_utf8_lossy(&url)))
+            Failure::fatal(format_args!(
+                "could not guess a directory from '{}'",
+                String::from_utf8_lossy(&url)
+            ))
         })?)),
     };
     options.checkout = match (bare, empty) {

@@ -6,7 +6,9 @@ use crate::fail::Failure;
 use crate::globals::{Globals, os_string};
 use crate::reach;
 use git_core::protocol::Service;
-use git_core::server::{Backing, PushAccess, Refusal, RefusalKind, Request, Resolver, Server, ServerOptions, Terms};
+use git_core::server::{
+    Backing, PushAccess, Refusal, RefusalKind, Request, Resolver, Server, ServerOptions, Terms,
+};
 use git_core::store::fs::layout::Strictness;
 use git_core::transport::server::BoxFuture;
 use git_core::{Environment, Repository};
@@ -88,17 +90,19 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     if let Some(base) = &export.base
         && !base.is_dir()
     {
-        return Err(Failure::fatal(format_args!("base-path '{}' does not exist or is not a directory", base.display())));
+        return Err(Failure::fatal(format_args!(
+            "base-path '{}' does not exist or is not a directory",
+            base.display()
+        )));
     }
     if verbose {
         super::serve::log_to_stderr(globals);
     }
     let address = address(listen.as_deref(), port)?;
     let backing = Backing::new(export).with_access(PushAccess::Everybody).with_terms(Terms::OfRepository);
-    let running = Server::new(backing)
-        .with_options(options)
-        .listen_git(address)
-        .map_err(|error| Failure::fatal(format_args!("unable to allocate any listen sockets on port {port}: {error}")))?;
+    let running = Server::new(backing).with_options(options).listen_git(address).map_err(|error| {
+        Failure::fatal(format_args!("unable to allocate any listen sockets on port {port}: {error}"))
+    })?;
     if let Some(path) = pid_file {
         std::fs::write(&path, format!("{}\n", std::process::id()))
             .map_err(|error| Failure::fatal(format_args!("failed to write {}: {error}", path.display())))?;
@@ -171,12 +175,15 @@ impl Export {
             return Err(not_found());
         }
         let relative = path.strip_prefix("/").unwrap_or(&path);
-        let mut candidates = vec![self.base.as_ref().map_or_else(|| path.clone(), |base| base.join(relative))];
+        let mut candidates =
+            vec![self.base.as_ref().map_or_else(|| path.clone(), |base| base.join(relative))];
         if self.relaxed && self.base.is_some() {
             candidates.push(path.clone());
         }
         for candidate in candidates {
-            let Ok(repository) = Repository::enter(&candidate, self.strictness, &self.environment) else { continue };
+            let Ok(repository) = Repository::enter(&candidate, self.strictness, &self.environment) else {
+                continue;
+            };
             let git_dir = repository.git_dir().unwrap_or(&candidate);
             if !self.is_listed(&candidate, git_dir) {
                 return Err(not_found());

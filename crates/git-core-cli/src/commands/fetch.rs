@@ -55,8 +55,17 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
             Arg::Long("progress") => asked = Some(true),
             Arg::Long("no-progress") => asked = Some(false),
             Arg::Long("upload-pack") => link.options.upload_pack = args.value()?,
-            Arg::Short('u') | Arg::Long("update-head-ok") => options.update_head_ok = git_core::remote::UpdateHead::Allow,
-            Arg::Long("no-auto-gc" | "no-auto-maintenance" | "auto-gc" | "no-recurse-submodules" | "no-show-forced-updates" | "show-forced-updates") => {}
+            Arg::Short('u') | Arg::Long("update-head-ok") => {
+                options.update_head_ok = git_core::remote::UpdateHead::Allow
+            }
+            Arg::Long(
+                "no-auto-gc"
+                | "no-auto-maintenance"
+                | "auto-gc"
+                | "no-recurse-submodules"
+                | "no-show-forced-updates"
+                | "show-forced-updates",
+            ) => {}
             Arg::Value(value) => operands.push(bytes(&value)),
             other => return Err(Args::unknown(usage, &other)),
         }
@@ -68,7 +77,10 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
         None => default_remote(&repository)?,
     };
     let remote = repository.remote(&named)?;
-    if remote.name().is_none() && !looks_like_url(&named) && !std::path::Path::new(&named.to_string()).exists() {
+    if remote.name().is_none()
+        && !looks_like_url(&named)
+        && !std::path::Path::new(&named.to_string()).exists()
+    {
         return Err(Failure::fatal(format_args!(
             "'{named}' does not appear to be a git repository\nfatal: Could not read from remote repository.\n\n\
              Please make sure you have the correct access rights\nand the repository exists."
@@ -78,7 +90,8 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     while let Some(text) = operands.next() {
         let text = match text.as_slice() {
             b"tag" => {
-                let name = operands.next().ok_or_else(|| Failure::fatal("You need to specify a tag name."))?;
+                let name =
+                    operands.next().ok_or_else(|| Failure::fatal("You need to specify a tag name."))?;
                 [b"refs/tags/", name.as_slice(), b":refs/tags/", name.as_slice()].concat()
             }
             _ => text,
@@ -160,7 +173,8 @@ fn report(remote: &Remote, fetched: &Fetched, verbose: bool) {
     eprintln!("From {}", stem(&remote.shown_url()));
     for update in shown {
         let (flag, what, note) = columns(update);
-        let to = update.local.as_ref().map_or_else(|| "FETCH_HEAD".to_owned(), |name| pretty(name.as_bytes()));
+        let to =
+            update.local.as_ref().map_or_else(|| "FETCH_HEAD".to_owned(), |name| pretty(name.as_bytes()));
         eprintln!(" {flag} {what:<17} {:<width$} -> {to}{note}", source(update));
     }
 }

@@ -32,9 +32,10 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
             Arg::Long("template") => template = Some(PathBuf::from(args.value()?)),
             Arg::Long("object-format") => {
                 let name = args.text()?;
-                format = Some(name.parse::<ObjectFormat>().map_err(|_| {
-                    Failure::fatal(format_args!("unknown hash algorithm '{name}'"))
-                })?);
+                format = Some(
+                    name.parse::<ObjectFormat>()
+                        .map_err(|_| Failure::fatal(format_args!("unknown hash algorithm '{name}'")))?,
+                );
             }
             Arg::Long("ref-format") => {
                 let name = args.text()?;

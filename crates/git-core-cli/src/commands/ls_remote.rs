@@ -71,7 +71,9 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
             let anchored = [b"*/", pattern.as_slice()].concat();
             wildmatch(&anchored, &full, WildOptions::default())
         };
-        of_kind && (!refs_only || name.starts_with(b"refs/")) && (patterns.is_empty() || patterns.iter().any(fits))
+        of_kind
+            && (!refs_only || name.starts_with(b"refs/"))
+            && (patterns.is_empty() || patterns.iter().any(fits))
     };
     let mut out = output::stdout();
     let mut any = false;

@@ -52,7 +52,9 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
             Arg::Long("tags") => tags = true,
             Arg::Long("atomic") => options.atomic = Atomic::Whole,
             Arg::Long("no-atomic") => options.atomic = Atomic::Each,
-            Arg::Short('o') | Arg::Long("push-option") => options.push_options.push(bytes(&args.value()?).into()),
+            Arg::Short('o') | Arg::Long("push-option") => {
+                options.push_options.push(bytes(&args.value()?).into())
+            }
             Arg::Long("progress") => asked = Some(true),
             Arg::Long("no-progress") => asked = Some(false),
             Arg::Long("thin" | "no-thin" | "no-verify" | "no-recurse-submodules") => {}
@@ -112,7 +114,11 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
 }
 
 /// All refs here, forced, and the deletion of what is only there.
-fn mirror_specs(repository: &Repository, remote: &Remote, globals: &Globals) -> Result<Vec<Vec<u8>>, Failure> {
+fn mirror_specs(
+    repository: &Repository,
+    remote: &Remote,
+    globals: &Globals,
+) -> Result<Vec<Vec<u8>>, Failure> {
     let mut specs = vec![b"+refs/*:refs/*".to_vec()];
     for one in remote.list_for_push(reach::link(globals)?, &git_core::object::Context::new())? {
         if one.name.as_bytes().starts_with(b"refs/") && !repository.refs().contains(one.name.as_bytes())? {
@@ -124,7 +130,8 @@ fn mirror_specs(repository: &Repository, remote: &Remote, globals: &Globals) -> 
 
 /// `push.default=simple` and its like: the current branch, under its own name.
 fn default_spec(repository: &Repository) -> Result<Vec<u8>, Failure> {
-    let default = repository.config().text("push.default")?.map_or_else(|| "simple".into(), |text| text.to_owned());
+    let default =
+        repository.config().text("push.default")?.map_or_else(|| "simple".into(), |text| text.to_owned());
     match default.as_slice() {
         b"nothing" => {
             return Err(Failure::fatal(
@@ -197,7 +204,9 @@ fn columns(one: &PushedRef) -> (char, String, String) {
         (PushStatus::Ok, Some(old), Some(new)) if one.forced => {
             ('+', format!("{}...{}", short(&old), short(&new)), " (forced update)".to_owned())
         }
-        (PushStatus::Ok, Some(old), Some(new)) => (' ', format!("{}..{}", short(&old), short(&new)), String::new()),
+        (PushStatus::Ok, Some(old), Some(new)) => {
+            (' ', format!("{}..{}", short(&old), short(&new)), String::new())
+        }
         (PushStatus::NonFastForward, ..) => rejected("non-fast-forward"),
         (PushStatus::FetchFirst, ..) => rejected("fetch first"),
         (PushStatus::AlreadyExists, ..) => rejected("already exists"),

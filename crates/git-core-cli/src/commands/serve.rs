@@ -47,8 +47,9 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
             Arg::Long("allow-push") => allow_push = true,
             Arg::Long("user") => {
                 let text = args.text()?;
-                let (name, password) =
-                    text.split_once(':').ok_or_else(|| Failure::usage("--user takes <name>:<password>", usage))?;
+                let (name, password) = text
+                    .split_once(':')
+                    .ok_or_else(|| Failure::usage("--user takes <name>:<password>", usage))?;
                 users.insert(name.to_owned(), password.to_owned());
             }
             Arg::Value(value) if folder.is_none() => folder = Some(PathBuf::from(value)),
@@ -117,7 +118,8 @@ impl Listen {
     ) -> Result<Option<Running>, Failure> {
         let loopback = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
         let at = |address: SocketAddr| {
-            listen(address).map_err(|error| Failure::fatal(format_args!("cannot listen on {address}: {error}")))
+            listen(address)
+                .map_err(|error| Failure::fatal(format_args!("cannot listen on {address}: {error}")))
         };
         match self {
             Listen::Off => Ok(None),
@@ -132,7 +134,9 @@ impl Listen {
 
 fn address(text: &str) -> Result<SocketAddr, Failure> {
     let found = text.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
-    found.ok_or_else(|| Failure::fatal(format_args!("'{text}' is not an address and port such as 127.0.0.1:8080")))
+    found.ok_or_else(|| {
+        Failure::fatal(format_args!("'{text}' is not an address and port such as 127.0.0.1:8080"))
+    })
 }
 
 /// A repository to show in the example lines.

@@ -24,7 +24,6 @@ impl QuarantineSink {
         let mut options = PackOptions::default();
         options.unpack_below = policy.unpack_below;
         options.observer.clone_from(&policy.observer);
-        options.observer = policy.observer.clone();
         quarantine.begin_pack(&options)?;
         Ok(QuarantineSink { quarantine, max_bytes: policy.max_input_bytes, taken: 0 })
     }
