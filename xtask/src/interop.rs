@@ -56,7 +56,7 @@ pub(crate) fn main(options: &Options) -> Outcome<bool> {
     let clean = Clean::new(home.path(), git.folder.as_deref())?;
     let program = match &options.program {
         Some(program) => std::path::absolute(program)?,
-        None => lab::build(&workspace)?,
+        None => lab::build(&workspace, lab::Build::Released)?,
     };
     let lab = Lab::new(clean, program)?;
     let count = match &options.repo {
@@ -69,7 +69,7 @@ pub(crate) fn main(options: &Options) -> Outcome<bool> {
 
 /// The matrix, as `cargo xtask test` runs it.
 pub(crate) fn matrix(workspace: &Workspace, clean: &Clean, full: bool) -> Outcome<Count> {
-    let lab = Lab::new(clean.clone(), lab::build(workspace)?)?;
+    let lab = Lab::new(clean.clone(), lab::build(workspace, lab::Build::Checked)?)?;
     cells(&lab, full, None)
 }
 

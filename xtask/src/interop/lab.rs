@@ -24,14 +24,30 @@ pub(super) struct Lab {
     pub(super) libexec: PathBuf,
 }
 
-/// Builds our program as it is released.
-pub(super) fn build(workspace: &Workspace) -> Outcome<PathBuf> {
+/// How our program is built.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Build {
+    /// As for tests: overflow and other assertions are on.
+    Checked,
+    /// As it is released: for measuring.
+    Released,
+}
+
+/// Builds our program.
+pub(super) fn build(workspace: &Workspace, how: Build) -> Outcome<PathBuf> {
     let mut command = cargo();
-    command.args(["build", "--release", "--quiet", "--package", "git-core-cli", "--bin", "git-core"]);
+    command.args(["build", "--quiet", "--package", "git-core-cli", "--bin", "git-core"]);
+    let folder = match how {
+        Build::Checked => "debug",
+        Build::Released => {
+            command.arg("--release");
+            "release"
+        }
+    };
     if !tee(&mut command, Duration::from_secs(3600))?.0 {
-        return Err("the release build of git-core failed; see the messages above".into());
+        return Err("git-core could not be built; see the messages above".into());
     }
-    Ok(workspace.target.join("release").join(format!("git-core{}", std::env::consts::EXE_SUFFIX)))
+    Ok(workspace.target.join(folder).join(format!("git-core{}", std::env::consts::EXE_SUFFIX)))
 }
 
 impl Lab {

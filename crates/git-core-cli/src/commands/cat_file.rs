@@ -1,6 +1,6 @@
 //! `cat-file`: content, kind and size of objects, one or many.
 //!
-//! The modes for many objects are in [`batch`](super::cat_file_batch).
+//! The modes for many objects are in `cat_file_batch`.
 
 use super::Command;
 use super::cat_file_batch::{self as batch, BatchMode, BatchOptions, Flush, Order};

@@ -1,6 +1,6 @@
 //! `rev-parse`: what revisions name, and facts about the repository, in the order they are asked for.
 //!
-//! The facts that are about places are in [`places`](super::rev_parse_places).
+//! The facts that are about places are in `rev_parse_places`.
 
 use super::Command;
 use super::rev_parse_places as places;

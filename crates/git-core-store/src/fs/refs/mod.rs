@@ -2,7 +2,7 @@
 //!
 //! [`FilesRefs`] is the live state: every call looks at the disk. [`RefsSnapshot`] is one state of it, all loose
 //! refs read once. What refs and packed-refs look like in bytes is `git-core-ref`'s; which objects exist is
-//! asked of an [`Objects`](git_core_object::Objects).
+//! asked of an [`Objects`].
 
 mod batch;
 mod edit;
