@@ -1,6 +1,6 @@
 //! The side bands that pack data, progress and a fatal message share one stream by (`gitprotocol-pack(5)`).
 //!
-//! Packets are framed by [`pkt_line`](crate::pkt_line); masking what a terminal would act on is left to
+//! Packets are framed by [`pkt_line`]; masking what a terminal would act on is left to
 //! whoever shows the text.
 
 use crate::error::SidebandError;
