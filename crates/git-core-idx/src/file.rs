@@ -3,10 +3,9 @@
 //! Opening checks that the tables fit the file, so that every later access stays inside it; the checksum and
 //! the order of the ids are checked by [`IdxFile::verify`] only, which reads everything.
 
-use crate::{IdxError, IdxPosition, PackOffset};
+use crate::{IdxError, IdxPosition, PackOffset, search};
 use git_core_hash::{Checksum, Digest};
 use git_core_object::{IdPrefix, ObjectFormat, ObjectId};
-use std::cmp::Ordering;
 use std::ops::Range;
 
 const WHAT: &str = "pack index";
@@ -131,18 +130,8 @@ impl<B: AsRef<[u8]>> IdxFile<B> {
         if id.format() != self.format {
             return None;
         }
-        let wanted = id.as_bytes();
-        let data = self.data();
-        let Range { start: mut low, end: mut high } = self.bucket(id.first_byte());
-        while low < high {
-            let middle = low + (high - low) / 2;
-            match self.raw_id(data, middle).cmp(wanted) {
-                Ordering::Less => low = middle + 1,
-                Ordering::Greater => high = middle,
-                Ordering::Equal => return Some(IdxPosition(middle)),
-            }
-        }
-        None
+        let rows = self.bucket(id.first_byte());
+        search::find(&self.data()[self.ids_at..], self.id_stride, rows, id.as_bytes()).map(IdxPosition)
     }
 
     /// The rows whose ids begin with the prefix; equal rows count each.
@@ -151,8 +140,8 @@ impl<B: AsRef<[u8]>> IdxFile<B> {
         if bound.format() != self.format {
             return 0..0;
         }
-        let start = self.partition(0..self.count, |id| id < bound);
-        let end = self.partition(start..self.count, |id| prefix.matches(id));
+        let start = search::partition(0..self.count, |row| self.id_at(IdxPosition(row)) < *bound);
+        let end = search::partition(start..self.count, |row| prefix.matches(&self.id_at(IdxPosition(row))));
         start..end
     }
 
@@ -262,25 +251,8 @@ impl<B: AsRef<[u8]>> IdxFile<B> {
         &data[at..at + self.format.raw_len()]
     }
 
-    fn bucket(&self, first: u8) -> Range<u32> {
-        let data = self.data();
-        let at = self.fanout_at + usize::from(first) * 4;
-        let start = if first == 0 { 0 } else { be32(data, at - 4).unwrap_or(0) };
-        start..be32(data, at).unwrap_or(0)
-    }
-
-    /// The first row of `rows` whose id fails the test, which holds for a leading part of them.
-    fn partition(&self, rows: Range<u32>, test: impl Fn(&ObjectId) -> bool) -> u32 {
-        let Range { start: mut low, end: mut high } = rows;
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if test(&self.id_at(IdxPosition(middle))) {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        low
+    pub(crate) fn bucket(&self, first: u8) -> Range<u32> {
+        search::bucket(self.data(), self.fanout_at, first)
     }
 }
 

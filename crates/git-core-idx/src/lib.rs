@@ -1,4 +1,4 @@
-//! Where an object is: pack indexes and reverse indexes, as pure functions on bytes.
+//! Where an object is: pack indexes, reverse indexes and multi-pack indexes, as pure functions on bytes.
 //!
 //! Nothing here opens a file: whoever has the bytes of an `.idx` or `.rev` file (mapped, read or received)
 //! hands them in. What stands at an offset of a pack is left to `git-core-pack`.
@@ -9,8 +9,10 @@
 mod bytes;
 mod error;
 mod file;
+pub mod midx;
 mod order;
 mod rev;
+mod search;
 mod write;
 
 pub use bytes::SharedBytes;
