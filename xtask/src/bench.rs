@@ -1,136 +1,88 @@
-//! `cargo xtask bench`: runs the criterion benchmarks and appends what they measured to `benches/history.csv`.
+//! `cargo xtask bench`: small operations by criterion, or whole jobs beside other implementations.
 //!
-//! What is measured is the business of `crates/*/benches/`.
+//! Without `--repo` and `--generated` the criterion benchmarks run. With one of them our program and every peer that
+//! is there do the same jobs on the same history by turns; what they took goes to `benches/jobs.csv`, and
+//! `docs/performance.md` is drawn anew from that file, so that jobs can be measured one at a time.
+
+mod bed;
+mod generate;
+mod jobs;
+mod micro;
+mod page;
+mod peers;
+mod plot;
+mod results;
+mod targets;
+mod whole;
 
 use crate::Outcome;
-use crate::run::{read, tee};
-use crate::workspace::{Workspace, cargo};
-use serde_json::Value;
-use std::fmt::Write as _;
+use crate::run::read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-/// The first line of the history.
-const HEADER: &str = "date,commit,bench,median_ns,throughput,unit";
+use std::time::{SystemTime, UNIX_EPOCH};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// A repository whose objects the benchmarks take instead of made-up ones, as `GIT_CORE_BENCH_REPO`.
+    #[command(flatten)]
+    micro: micro::Chosen,
+    /// Do whole jobs on this repository, which is only read.
     #[arg(long)]
     repo: Option<PathBuf>,
-    /// Only the benchmarks of this crate.
-    #[arg(long, short)]
-    package: Option<String>,
-    /// Only benchmarks whose name contains this.
+    /// What to call that repository; its folder's name unless given.
+    #[arg(long, requires = "repo")]
+    name: Option<String>,
+    /// Do whole jobs on made-up histories of about so many objects, such as 10k,100k,1M.
+    #[arg(long, value_delimiter = ',', value_parser = generate::size)]
+    generated: Vec<u32>,
+    /// Only these jobs; `--list` names them.
+    #[arg(long, value_delimiter = ',')]
+    job: Vec<String>,
+    /// Only these peers beside git-core and git.
+    #[arg(long, value_delimiter = ',')]
+    peer: Option<Vec<String>>,
+    /// How often each job is done, by turns.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Leave out the first, uncounted time in which the results of all are compared.
     #[arg(long)]
-    filter: Option<String>,
-    /// Print the results without appending them.
+    unchecked: bool,
+    /// Make ready what the jobs need, and measure nothing.
     #[arg(long)]
-    dry_run: bool,
+    prepare: bool,
+    /// Draw docs/performance.md from benches/jobs.csv, and measure nothing.
+    #[arg(long)]
+    draw: bool,
+    /// Name the jobs.
+    #[arg(long)]
+    list: bool,
+    /// The git-core program to run, instead of building it.
+    #[arg(long)]
+    program: Option<PathBuf>,
 }
 
-/// One result.
-#[derive(Debug, PartialEq)]
-struct Measured {
-    name: String,
-    median: f64,
-    /// Per second.
-    throughput: Option<(f64, &'static str)>,
-}
-
-/// Runs and records; true when all benchmarks ran.
+/// Does what the options ask for; true when all went well.
 pub(crate) fn main(options: &Options) -> Outcome<bool> {
-    let workspace = Workspace::load()?;
-    let started = SystemTime::now();
-    let mut passed = true;
-    let mut ran = 0;
-    for package in &workspace.packages {
-        if options.package.as_ref().is_some_and(|wanted| *wanted != package.name) {
-            continue;
+    if options.list {
+        for job in jobs::JOBS {
+            println!("{:24} {}", job.key, job.title);
         }
-        for bench in &package.benches {
-            let mut command = cargo();
-            command.args(["bench", "--package", &package.name, "--bench", bench, "--", "--noplot"]);
-            command.args(&options.filter);
-            if let Some(repo) = &options.repo {
-                command.env("GIT_CORE_BENCH_REPO", std::path::absolute(repo)?);
-            }
-            passed &= tee(&mut command, Duration::from_secs(3600))?.0;
-            ran += 1;
-        }
+        return Ok(true);
     }
-    if ran == 0 {
-        return Err("no benchmark has this name".into());
+    if options.draw {
+        page::draw(&crate::workspace::root())?;
+        return Ok(true);
     }
-    let mut results = Vec::new();
-    collect(&workspace.target.join("criterion"), started, &mut results)?;
-    results.sort_by(|a, b| a.name.cmp(&b.name));
-    let lines = rows(&results, &date(started), &commit(&workspace.root)?);
-    print!("{lines}");
-    if !options.dry_run {
-        let history = workspace.root.join("benches/history.csv");
-        let mut text = std::fs::read_to_string(&history).unwrap_or_else(|_| format!("{HEADER}\n"));
-        text.push_str(&lines);
-        std::fs::write(&history, text)?;
-        println!("{} results appended to benches/history.csv", results.len());
+    if options.repo.is_some() || !options.generated.is_empty() {
+        return whole::run(options);
     }
-    Ok(passed)
-}
-
-/// Everything below `folder` that criterion has written since `started`.
-fn collect(folder: &Path, started: SystemTime, results: &mut Vec<Measured>) -> Outcome {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Ok(()) };
-    for entry in entries {
-        let path = entry?.path();
-        if !path.is_dir() {
-            continue;
-        }
-        let estimates = path.join("estimates.json");
-        if path.ends_with("new") && estimates.exists() {
-            if estimates.metadata()?.modified()? >= started {
-                let value = |name: &str| -> Outcome<Value> {
-                    Ok(serde_json::from_str(&std::fs::read_to_string(path.join(name))?)?)
-                };
-                results.push(measured(&value("benchmark.json")?, &value("estimates.json")?)?);
-            }
-        } else {
-            collect(&path, started, results)?;
-        }
-    }
-    Ok(())
-}
-
-fn measured(benchmark: &Value, estimates: &Value) -> Outcome<Measured> {
-    let name = benchmark["full_id"].as_str().ok_or("criterion names no full_id")?.to_owned();
-    let median = estimates["median"]["point_estimate"].as_f64().ok_or("criterion gives no median")?;
-    let per_second = |key: &str, unit| {
-        let amount = benchmark["throughput"][key].as_f64()?;
-        Some((amount * 1e9 / median, unit))
-    };
-    let throughput = per_second("Bytes", "B/s")
-        .or_else(|| per_second("BytesDecimal", "B/s"))
-        .or_else(|| per_second("Elements", "elements/s"));
-    Ok(Measured { name, median, throughput })
-}
-
-fn rows(results: &[Measured], date: &str, commit: &str) -> String {
-    let mut text = String::new();
-    for Measured { name, median, throughput } in results {
-        let name = name.replace([',', '"', '\n'], "_");
-        let (amount, unit) =
-            throughput.map_or((String::new(), ""), |(amount, unit)| (format!("{amount:.0}"), unit));
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "{date},{commit},{name},{median:.1},{amount},{unit}");
-    }
-    text
+    micro::run(&options.micro)
 }
 
 /// The commit measured, with a `+` when there are changes on top of it.
 fn commit(root: &Path) -> Outcome<String> {
     let git = |arguments: &[&str]| read(Command::new("git").current_dir(root).args(arguments));
     let id = git(&["rev-parse", "--short=10", "HEAD"])?;
-    let dirty = !git(&["status", "--porcelain", "--untracked-files=no"])?.is_empty();
+    let dirty = !git(&["status", "--porcelain", "--untracked-files=no", "--", "crates"])?.is_empty();
     Ok(format!("{}{}", id.trim(), if dirty { "+" } else { "" }))
 }
 
@@ -151,16 +103,7 @@ pub(crate) fn date(time: SystemTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_result_becomes_a_row() {
-        let benchmark = serde_json::json!({"full_id": "pack/entry,decode", "throughput": {"Bytes": 1000}});
-        let estimates = serde_json::json!({"median": {"point_estimate": 500.25}});
-        let result = measured(&benchmark, &estimates).unwrap();
-        let text = rows(&[result], "2026-11-20", "abc");
-        assert_eq!(text, "2026-11-20,abc,pack/entry_decode,500.2,1999000500,B/s\n");
-        assert_eq!(text.split(',').count(), HEADER.split(',').count());
-    }
+    use std::time::Duration;
 
     #[test]
     fn days_are_named() {

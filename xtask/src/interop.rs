@@ -5,16 +5,16 @@
 //! `--repo` a real history is cloned, fetched and pushed, and time and memory are set beside git's.
 
 mod cgi;
-mod client;
-mod fixture;
-mod lab;
-mod matrix;
-mod measure;
-mod raw;
+pub(crate) mod client;
+pub(crate) mod fixture;
+pub(crate) mod lab;
+pub(crate) mod matrix;
+pub(crate) mod measure;
+pub(crate) mod raw;
 mod real;
-mod report;
+pub(crate) mod report;
 mod scenario;
-mod server;
+pub(crate) mod server;
 
 use crate::Outcome;
 use crate::run::Clean;

@@ -168,11 +168,24 @@ impl Run {
         match there {
             Ok(()) if tools::has("deny") => {
                 let mut command = cargo();
-                command.args(["deny", "--workspace", "check"]);
+                command.args(["deny", "--workspace", "check", "licenses", "bans", "sources"]);
                 self.cargo("dependencies", command);
+                self.advisories();
             }
             Ok(()) => self.skip("dependencies", "no cargo-deny; --full installs it", 1),
             Err(error) => self.skip("dependencies", &error.to_string(), 1),
         }
+    }
+
+    /// Known holes in dependencies. Their list lives on the network, so not having it is no failure of ours.
+    fn advisories(&mut self) {
+        let mut fetch = cargo();
+        let fetched = tee(fetch.args(["deny", "fetch", "db"]), PATIENCE);
+        if !fetched.is_ok_and(|(fetched, _)| fetched) {
+            return self.skip("advisories", "their database could not be fetched", 1);
+        }
+        let mut command = cargo();
+        command.args(["deny", "--offline", "--workspace", "check", "advisories"]);
+        self.cargo("advisories", command);
     }
 }

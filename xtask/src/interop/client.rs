@@ -8,17 +8,17 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A client, and how it reaches the services.
-pub(super) struct Client<'a> {
-    pub(super) lab: &'a Lab,
-    pub(super) asking: Asking,
+pub(crate) struct Client<'a> {
+    pub(crate) lab: &'a Lab,
+    pub(crate) asking: Asking,
     /// For git on a local path: the programs to talk to through pipes.
-    pub(super) services: Option<[String; 2]>,
+    pub(crate) services: Option<[String; 2]>,
     /// Where git writes down the packets that it sees.
-    pub(super) trace: Option<PathBuf>,
+    pub(crate) trace: Option<PathBuf>,
 }
 
 impl Client<'_> {
-    pub(super) fn clone_mirror(&self, url: &str, folder: &Path) -> Command {
+    pub(crate) fn clone_mirror(&self, url: &str, folder: &Path) -> Command {
         let parent = folder.parent().unwrap_or(folder);
         let mut command = self.command(parent, &["clone", "--quiet", "--mirror"], 0);
         command.arg(url).arg(folder);
@@ -26,19 +26,19 @@ impl Client<'_> {
     }
 
     /// From the remote `origin` of the repository in `folder`.
-    pub(super) fn fetch(&self, folder: &Path) -> Command {
+    pub(crate) fn fetch(&self, folder: &Path) -> Command {
         let mut command = self.command(folder, &["fetch", "--quiet", "--prune"], 0);
         command.arg("origin");
         command
     }
 
-    pub(super) fn push(&self, folder: &Path, url: &str, refspecs: &[&str]) -> Command {
+    pub(crate) fn push(&self, folder: &Path, url: &str, refspecs: &[&str]) -> Command {
         let mut command = self.command(folder, &["push", "--quiet"], 1);
         command.arg(url).args(refspecs);
         command
     }
 
-    pub(super) fn ls_remote(&self, folder: &Path, url: &str) -> Outcome<String> {
+    pub(crate) fn ls_remote(&self, folder: &Path, url: &str) -> Outcome<String> {
         let mut command = self.command(folder, &["ls-remote"], 0);
         read(command.arg(url))
     }

@@ -13,14 +13,14 @@ use std::process::Stdio;
 
 /// The hash that names the objects of a repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Format {
+pub(crate) enum Format {
     Sha1,
     Sha256,
 }
 
 impl Format {
     /// As git spells it.
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Format::Sha1 => "sha1",
             Format::Sha256 => "sha256",
@@ -36,7 +36,7 @@ impl Format {
 }
 
 /// Makes `repo.git`, `empty.git` (its HEAD names a branch that is not born) and `detached.git` in `folder`.
-pub(super) fn make(lab: &Lab, folder: &Path, format: Format) -> Outcome {
+pub(crate) fn make(lab: &Lab, folder: &Path, format: Format) -> Outcome {
     std::fs::create_dir_all(folder)?;
     let init = |name: &str, branch: &str| {
         let format = format!("--object-format={}", format.name());
@@ -64,7 +64,7 @@ pub(super) fn make(lab: &Lab, folder: &Path, format: Format) -> Outcome {
 }
 
 /// New work: three commits on main and a new branch, a branch gone, a tag moved.
-pub(super) fn change(lab: &Lab, repo: &Path, round: usize) -> Outcome {
+pub(crate) fn change(lab: &Lab, repo: &Path, round: usize) -> Outcome {
     import(lab, repo, &commits("refs/heads/main", "refs/heads/main^0", &format!("round {round}"), 3))?;
     import(lab, repo, &commits(&format!("refs/heads/new/{round}"), "refs/heads/main~1", "aside", 2))?;
     lab.ask(repo, &["update-ref", "-d", &format!("refs/heads/feature/{round}")])?;
@@ -73,7 +73,7 @@ pub(super) fn change(lab: &Lab, repo: &Path, round: usize) -> Outcome {
 }
 
 /// A stream for `git fast-import`: `count` commits on `branch`, starting at `from`.
-pub(super) fn commits(branch: &str, from: &str, title: &str, count: usize) -> String {
+pub(crate) fn commits(branch: &str, from: &str, title: &str, count: usize) -> String {
     let mut stream = String::new();
     for number in 0..count {
         let message = format!("{title} {number}\n");
@@ -87,8 +87,36 @@ pub(super) fn commits(branch: &str, from: &str, title: &str, count: usize) -> St
     stream
 }
 
+/// A stream for `git fast-import`: so many commits on a branch `interop` on top of `tip`, each of them with 99 other
+/// new objects.
+pub(crate) fn news(tip: &str, commits: usize) -> String {
+    let mut noise = Noise(0x2545_f491_4f6c_dd1d);
+    let mut stream = String::new();
+    for commit in 0..commits {
+        let time = 1_700_000_000 + commit * 60;
+        put(
+            &mut stream,
+            format_args!(
+                "commit refs/heads/interop\ncommitter C <c@example.org> {time} +0000\ndata 4\nnew\n\n"
+            ),
+        );
+        if commit == 0 {
+            put(&mut stream, format_args!("from {tip}\n"));
+        }
+        // A commit, its tree, the tree of the folder (and that of all folders): 100 with these.
+        for file in 0..96 {
+            let lines: String = (0..20).map(|_| format!("{:016x}\n", noise.next())).collect();
+            put(
+                &mut stream,
+                format_args!("M 100644 inline interop/{commit}/{file}\ndata {}\n{lines}\n", lines.len()),
+            );
+        }
+    }
+    stream
+}
+
 /// Feeds the stream to `git fast-import`.
-pub(super) fn import(lab: &Lab, repo: &Path, stream: &str) -> Outcome {
+pub(crate) fn import(lab: &Lab, repo: &Path, stream: &str) -> Outcome {
     let file = tempfile::NamedTempFile::new()?;
     std::fs::write(file.path(), stream)?;
     let mut command = lab.git(repo);
@@ -179,10 +207,10 @@ fn history(format: Format) -> String {
 }
 
 /// Numbers without a pattern, the same in every run.
-pub(super) struct Noise(pub(super) u64);
+pub(crate) struct Noise(pub(crate) u64);
 
 impl Noise {
-    pub(super) fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

@@ -16,17 +16,17 @@ const SETTINGS: &str = "\
 [safe]\n\tdirectory = *\n";
 
 /// The programs under test and their surroundings.
-pub(super) struct Lab {
-    pub(super) clean: Clean,
+pub(crate) struct Lab {
+    pub(crate) clean: Clean,
     /// The `git-core` program.
-    pub(super) ours: PathBuf,
+    pub(crate) ours: PathBuf,
     /// Where git keeps `git-daemon` and `git-http-backend`.
-    pub(super) libexec: PathBuf,
+    pub(crate) libexec: PathBuf,
 }
 
 /// How our program is built.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Build {
+pub(crate) enum Build {
     /// As for tests: overflow and other assertions are on.
     Checked,
     /// As it is released: for measuring.
@@ -34,7 +34,7 @@ pub(super) enum Build {
 }
 
 /// Builds our program.
-pub(super) fn build(workspace: &Workspace, how: Build) -> Outcome<PathBuf> {
+pub(crate) fn build(workspace: &Workspace, how: Build) -> Outcome<PathBuf> {
     let mut command = cargo();
     command.args(["build", "--quiet", "--package", "git-core-cli", "--bin", "git-core"]);
     let folder = match how {
@@ -51,49 +51,49 @@ pub(super) fn build(workspace: &Workspace, how: Build) -> Outcome<PathBuf> {
 }
 
 impl Lab {
-    pub(super) fn new(clean: Clean, ours: PathBuf) -> Outcome<Lab> {
+    pub(crate) fn new(clean: Clean, ours: PathBuf) -> Outcome<Lab> {
         let libexec = read(clean.command("git").arg("--exec-path"))?.trim().into();
         Ok(Lab { clean, ours, libexec })
     }
 
     /// The same programs with a home of their own, whose configuration asks for this protocol version.
-    pub(super) fn at(&self, home: &Path, version: u8) -> Outcome<Lab> {
+    pub(crate) fn at(&self, home: &Path, version: u8) -> Outcome<Lab> {
         std::fs::create_dir_all(home)?;
         std::fs::write(home.join("gitconfig"), format!("{SETTINGS}[protocol]\n\tversion = {version}\n"))?;
         Ok(Lab { clean: self.clean.at(home), ours: self.ours.clone(), libexec: self.libexec.clone() })
     }
 
     /// git in this folder.
-    pub(super) fn git(&self, folder: &Path) -> Command {
+    pub(crate) fn git(&self, folder: &Path) -> Command {
         let mut command = self.clean.command("git");
         command.current_dir(folder);
         command
     }
 
     /// Our program in this folder.
-    pub(super) fn ours(&self, folder: &Path) -> Command {
+    pub(crate) fn ours(&self, folder: &Path) -> Command {
         let mut command = self.clean.command(&self.ours);
         command.current_dir(folder);
         command
     }
 
     /// A git command that must succeed; its output.
-    pub(super) fn ask(&self, folder: &Path, arguments: &[&str]) -> Outcome<String> {
+    pub(crate) fn ask(&self, folder: &Path, arguments: &[&str]) -> Outcome<String> {
         read_within(self.git(folder).args(arguments), Duration::from_secs(1800))
     }
 
     /// Every ref with what it points at.
-    pub(super) fn refs(&self, folder: &Path) -> Outcome<String> {
+    pub(crate) fn refs(&self, folder: &Path) -> Outcome<String> {
         self.ask(folder, &["for-each-ref", "--format=%(refname) %(objectname) %(objecttype)"])
     }
 
     /// What HEAD says: a ref name, born or not, or an id.
-    pub(super) fn head(&self, folder: &Path) -> Outcome<String> {
+    pub(crate) fn head(&self, folder: &Path) -> Outcome<String> {
         Ok(std::fs::read_to_string(folder.join("HEAD"))?.trim().to_owned())
     }
 
     /// Everything that `git fsck --full` says, in an order of its own, and whether it ended well.
-    pub(super) fn fsck(&self, folder: &Path) -> Outcome<(bool, Vec<String>)> {
+    pub(crate) fn fsck(&self, folder: &Path) -> Outcome<(bool, Vec<String>)> {
         let done =
             output(self.git(folder).args(["fsck", "--full", "--no-progress"]), Duration::from_secs(3600))?;
         let text = [done.stdout, done.stderr].concat();
@@ -103,12 +103,12 @@ impl Lab {
     }
 
     /// Fails unless both repositories hold the same refs.
-    pub(super) fn same_refs(&self, expected: &Path, found: &Path) -> Outcome {
+    pub(crate) fn same_refs(&self, expected: &Path, found: &Path) -> Outcome {
         same("refs", &self.refs(expected)?, &self.refs(found)?)
     }
 
     /// Fails unless git finds the same to say about both repositories.
-    pub(super) fn same_fsck(&self, expected: &Path, found: &Path) -> Outcome {
+    pub(crate) fn same_fsck(&self, expected: &Path, found: &Path) -> Outcome {
         let (expected, found) = (self.fsck(expected)?, self.fsck(found)?);
         if expected.0 != found.0 {
             return Err(format!("git fsck --full failed: {}", tail(&found.1.join("\n"), 8)).into());
@@ -117,7 +117,7 @@ impl Lab {
     }
 
     /// Fails unless git finds nothing wrong; what is merely dangling may be there.
-    pub(super) fn sound(&self, folder: &Path) -> Outcome {
+    pub(crate) fn sound(&self, folder: &Path) -> Outcome {
         let (good, mut lines) = self.fsck(folder)?;
         lines.retain(|line| !line.starts_with("dangling ") && !line.starts_with("notice: "));
         if good && lines.is_empty() {
@@ -128,7 +128,7 @@ impl Lab {
 }
 
 /// Fails with the first lines that differ.
-pub(super) fn same(what: &str, expected: &str, found: &str) -> Outcome {
+pub(crate) fn same(what: &str, expected: &str, found: &str) -> Outcome {
     if expected == found {
         return Ok(());
     }

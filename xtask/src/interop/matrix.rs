@@ -6,7 +6,7 @@ use std::fmt;
 
 /// Who serves, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Serving {
+pub(crate) enum Serving {
     /// `git-core serve`, over HTTP.
     ServeHttp,
     /// `git-core serve`, over git://.
@@ -25,19 +25,19 @@ pub(super) enum Serving {
 
 /// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Asking {
+pub(crate) enum Asking {
     Ours,
     Git,
 }
 
 /// One combination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Cell {
-    pub(super) serving: Serving,
-    pub(super) asking: Asking,
-    pub(super) format: Format,
+pub(crate) struct Cell {
+    pub(crate) serving: Serving,
+    pub(crate) asking: Asking,
+    pub(crate) format: Format,
     /// `protocol.version` of the client.
-    pub(super) version: u8,
+    pub(crate) version: u8,
 }
 
 impl fmt::Display for Cell {
@@ -60,7 +60,7 @@ impl fmt::Display for Cell {
 }
 
 /// All cells in which we take part, and git with itself once per transport to show that the scenario is right.
-pub(super) fn all() -> Vec<Cell> {
+pub(crate) fn all() -> Vec<Cell> {
     use Serving::*;
     let mut cells = Vec::new();
     for serving in [ServeHttp, ServeGit, Daemon, Backend, Path, GitDaemon, GitBackend] {
@@ -79,7 +79,7 @@ pub(super) fn all() -> Vec<Cell> {
 }
 
 /// As few cells as a greedy choice needs for every pair of values that occurs in `cells`.
-pub(super) fn sample(cells: &[Cell]) -> Vec<Cell> {
+pub(crate) fn sample(cells: &[Cell]) -> Vec<Cell> {
     let mut open: BTreeSet<(String, String)> = cells.iter().flat_map(pairs).collect();
     let mut chosen = Vec::new();
     while !open.is_empty() {

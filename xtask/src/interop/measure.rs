@@ -1,7 +1,8 @@
 //! Time, processor time and peak memory of a process and its children.
 //!
 //! Memory is sampled from `/proc` every few milliseconds, summed over the tree, since git does much of its work in
-//! children. Where there is no `/proc`, only the time on the clock is known.
+//! children. Processor time is what the system accounts for a child that has ended, with its own children; for a
+//! server that lives on it is sampled too. Where there is no `/proc`, memory is not known.
 
 use crate::Outcome;
 use crate::run::{output, shown, tail};
@@ -19,21 +20,23 @@ const TICKS_PER_SECOND: u64 = 100;
 
 /// What one run took.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Sample {
+pub(crate) struct Sample {
     /// Seconds on the clock.
-    pub(super) wall: f64,
+    pub(crate) wall: f64,
     /// Seconds until the first byte of the pack, where that was watched.
-    pub(super) first: Option<f64>,
+    pub(crate) first: Option<f64>,
     /// Seconds of processor time.
-    pub(super) cpu: Option<f64>,
+    pub(crate) cpu: Option<f64>,
     /// Peak resident memory, MiB, mapped files included.
-    pub(super) resident: Option<f64>,
+    pub(crate) resident: Option<f64>,
     /// Peak of the part of it that is no mapped file, MiB.
-    pub(super) anonymous: Option<f64>,
+    pub(crate) anonymous: Option<f64>,
+    /// Size of what was made, where that is part of the job.
+    pub(crate) bytes: Option<f64>,
 }
 
 /// Watches a process and its children until told to stop.
-pub(super) struct Watch {
+pub(crate) struct Watch {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<Seen>,
     start: Instant,
@@ -49,7 +52,7 @@ struct Seen {
 
 impl Watch {
     /// Processor time that the process has used before does not count; that of children born later does.
-    pub(super) fn start(pid: u32) -> Watch {
+    pub(crate) fn start(pid: u32) -> Watch {
         let stop = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&stop);
         let mut first = Seen::default();
@@ -70,7 +73,7 @@ impl Watch {
     }
 
     /// What was seen until now.
-    pub(super) fn stop(self) -> Sample {
+    pub(crate) fn stop(self) -> Sample {
         let wall = self.start.elapsed().as_secs_f64();
         self.stop.store(true, Ordering::Relaxed);
         let seen = self.thread.join().unwrap_or_default();
@@ -83,6 +86,7 @@ impl Watch {
             cpu: known.then_some(ticks as f64 / TICKS_PER_SECOND as f64),
             resident: mebibytes(seen.resident),
             anonymous: mebibytes(seen.anonymous),
+            bytes: None,
         }
     }
 }
@@ -130,24 +134,57 @@ fn ticks(pid: u32) -> Option<u64> {
 }
 
 /// Runs a command to its good end under watch.
-pub(super) fn command(command: &mut Command) -> Outcome<Sample> {
+pub(crate) fn command(command: &mut Command) -> Outcome<Sample> {
     let file = tempfile::NamedTempFile::new()?;
     command.stdout(std::process::Stdio::null()).stderr(file.reopen()?);
     let mut child =
         crate::run::Running(command.spawn().map_err(|error| format!("{}: {error}", shown(command)))?);
+    let before = spent();
     let watch = Watch::start(child.0.id());
     // A child that is waited for leaves /proc at once, so the watch ends with its last sample.
     let status = child.0.wait()?;
-    let sample = watch.stop();
+    let mut sample = watch.stop();
+    if let (Some(before), Some(after)) = (before, spent()) {
+        sample.cpu = Some(after - before);
+    }
     if status.success() {
         return Ok(sample);
     }
     let words = std::fs::read_to_string(file.path()).unwrap_or_default();
-    Err(format!("{} ended with {status}: {}", shown(command), tail(&words, 8)).into())
+    Err(failed(command, status, &words))
+}
+
+/// The error for a command that ended badly with these last words.
+pub(crate) fn failed(
+    command: &Command,
+    status: std::process::ExitStatus,
+    words: &str,
+) -> Box<dyn std::error::Error + Send + Sync> {
+    format!("{} ended with {status}: {}", shown(command), tail(words, 8)).into()
+}
+
+/// Seconds of processor time of all children that have been waited for, with theirs.
+#[cfg(unix)]
+pub(crate) fn spent() -> Option<f64> {
+    use nix::sys::resource::{UsageWho, getrusage};
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).ok()?;
+    let seconds = |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
+    Some(seconds(usage.user_time()) + seconds(usage.system_time()))
+}
+
+/// Not known here.
+#[cfg(not(unix))]
+pub(crate) fn spent() -> Option<f64> {
+    None
+}
+
+/// Whether the process has children, ended ones that it has not waited for included.
+pub(crate) fn has_children(pid: u32) -> bool {
+    !children(pid).is_empty()
 }
 
 /// Waits for a command that is not measured itself.
-pub(super) fn unwatched(command: &mut Command, limit: Duration) -> Outcome {
+pub(crate) fn unwatched(command: &mut Command, limit: Duration) -> Outcome {
     let done = output(command, limit).map_err(|error| format!("{}: {error}", shown(command)))?;
     if done.status.success() {
         return Ok(());

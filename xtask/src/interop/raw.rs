@@ -2,18 +2,19 @@
 //! the server does and nothing else.
 
 use crate::Outcome;
+use std::hash::{DefaultHasher, Hasher};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::net::TcpStream;
 use std::time::Instant;
 
 /// A pack that has gone by.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Passed {
+pub(crate) struct Passed {
     /// Seconds from before the connection to the first byte of the pack.
-    pub(super) first: f64,
-    pub(super) bytes: u64,
+    pub(crate) first: f64,
+    pub(crate) bytes: u64,
     /// As the header of the pack says.
-    pub(super) objects: u32,
+    pub(crate) objects: u32,
 }
 
 /// One line, or one of the special ones.
@@ -23,9 +24,65 @@ enum Line {
     Data(Vec<u8>),
 }
 
+/// A list of refs that has gone by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Listed {
+    pub(crate) refs: u64,
+    /// Of all lines, in their order.
+    pub(crate) digest: u64,
+}
+
 /// Fetches from an address like `git://127.0.0.1:9418/repo.git`.
-pub(super) fn fetch(url: &str, format: &str, wants: &[String], haves: &[String]) -> Outcome<Passed> {
+pub(crate) fn fetch(url: &str, format: &str, wants: &[String], haves: &[String]) -> Outcome<Passed> {
     let start = Instant::now();
+    let (mut from, mut to) = connect(url)?;
+    send(&mut to, "command=fetch")?;
+    send(&mut to, &format!("object-format={format}"))?;
+    to.write_all(b"0001")?;
+    for word in ["ofs-delta", "no-progress"] {
+        send(&mut to, word)?;
+    }
+    for want in wants {
+        send(&mut to, &format!("want {want}\n"))?;
+    }
+    for have in haves {
+        send(&mut to, &format!("have {have}\n"))?;
+    }
+    send(&mut to, "done\n")?;
+    to.write_all(b"0000")?;
+    to.flush()?;
+    take(&mut from, start)
+}
+
+/// Lists all refs with what tags point at and what symbolic refs name.
+pub(crate) fn list(url: &str) -> Outcome<Listed> {
+    let (mut from, mut to) = connect(url)?;
+    send(&mut to, "command=ls-refs\n")?;
+    to.write_all(b"0001")?;
+    for word in ["peel\n", "symrefs\n"] {
+        send(&mut to, word)?;
+    }
+    to.write_all(b"0000")?;
+    to.flush()?;
+    let mut hasher = DefaultHasher::new();
+    let mut refs = 0;
+    loop {
+        match line(&mut from)? {
+            Line::Flush => return Ok(Listed { refs, digest: hasher.finish() }),
+            Line::Data(data) if data.starts_with(b"ERR ") => {
+                return Err(String::from_utf8_lossy(&data).into_owned().into());
+            }
+            Line::Data(data) => {
+                hasher.write(data.trim_ascii_end());
+                refs += 1;
+            }
+            Line::Other => return Err("a special line within the list of refs".into()),
+        }
+    }
+}
+
+/// Speaks to a server until it has said what it can do.
+fn connect(url: &str) -> Outcome<(BufReader<TcpStream>, BufWriter<TcpStream>)> {
     let rest = url.strip_prefix("git://").ok_or("not a git:// address")?;
     let (host, path) = rest.split_once('/').ok_or("an address without a path")?;
     let stream = TcpStream::connect(host)?;
@@ -43,22 +100,7 @@ pub(super) fn fetch(url: &str, format: &str, wants: &[String], haves: &[String])
             _ => {}
         }
     }
-    send(&mut to, "command=fetch")?;
-    send(&mut to, &format!("object-format={format}"))?;
-    to.write_all(b"0001")?;
-    for word in ["ofs-delta", "no-progress"] {
-        send(&mut to, word)?;
-    }
-    for want in wants {
-        send(&mut to, &format!("want {want}\n"))?;
-    }
-    for have in haves {
-        send(&mut to, &format!("have {have}\n"))?;
-    }
-    send(&mut to, "done\n")?;
-    to.write_all(b"0000")?;
-    to.flush()?;
-    take(&mut from, start)
+    Ok((from, to))
 }
 
 fn take(from: &mut impl Read, start: Instant) -> Outcome<Passed> {

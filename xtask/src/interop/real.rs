@@ -121,26 +121,7 @@ impl<'a> Real<'a> {
     /// `work.git`: the history and 10,000 new objects on a branch `interop`.
     fn work(&self) -> Outcome {
         self.copy("served/repo.git", "work.git")?;
-        let mut noise = fixture::Noise(0x2545_f491_4f6c_dd1d);
-        let mut stream = String::new();
-        for commit in 0..100 {
-            let time = 1_700_000_000 + commit * 60;
-            stream.push_str(&format!(
-                "commit refs/heads/interop\ncommitter C <c@example.org> {time} +0000\ndata 4\nnew\n\n"
-            ));
-            if commit == 0 {
-                stream.push_str(&format!("from {}\n", self.tip));
-            }
-            // A commit, its tree, the tree of the folder (and that of all folders): 100 with these.
-            for file in 0..96 {
-                let lines: String = (0..20).map(|_| format!("{:016x}\n", noise.next())).collect();
-                stream.push_str(&format!(
-                    "M 100644 inline interop/{commit}/{file}\ndata {}\n{lines}\n",
-                    lines.len()
-                ));
-            }
-        }
-        fixture::import(self.lab, &self.place.join("work.git"), &stream)
+        fixture::import(self.lab, &self.place.join("work.git"), &fixture::news(&self.tip, 100))
     }
 
     /// A copy of a repository of the run that shares its packs.

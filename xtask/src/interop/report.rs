@@ -6,14 +6,14 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 /// One job, measured in pairs.
-pub(super) struct Job {
-    pub(super) name: String,
+pub(crate) struct Job {
+    pub(crate) name: String,
     /// git's and ours, by turns; git's may be missing.
-    pub(super) pairs: Vec<(Option<Sample>, Sample)>,
+    pub(crate) pairs: Vec<(Option<Sample>, Sample)>,
 }
 
 /// A markdown section: a heading, the circumstances, a table.
-pub(super) fn section(name: &str, circumstances: &str, jobs: &[Job]) -> String {
+pub(crate) fn section(name: &str, circumstances: &str, jobs: &[Job]) -> String {
     let mut text = format!("### {name}\n\n{circumstances}\n\n");
     text.push_str("| job | | git | git-core | ratio |\n| --- | --- | --- | --- | --- |\n");
     for job in jobs {
@@ -57,7 +57,7 @@ fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
 }
 
 /// Puts the section between its markers, or at the end of the document.
-pub(super) fn write(document: &Path, name: &str, section: &str) -> Outcome {
+pub(crate) fn write(document: &Path, name: &str, section: &str) -> Outcome {
     let text =
         std::fs::read_to_string(document).map_err(|error| format!("{}: {error}", document.display()))?;
     std::fs::write(document, replaced(&text, name, section)?)?;

@@ -3,6 +3,7 @@
 use super::cgi;
 use super::lab::Lab;
 use super::matrix::Serving;
+use super::measure;
 use crate::Outcome;
 use crate::run::{Running, tail};
 use std::fs::File;
@@ -17,11 +18,11 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A server that listens; dropping it ends it.
-pub(super) struct Server {
+pub(crate) struct Server {
     /// What stands in front of the name of a repository.
     base: String,
     /// For a local path and git as client.
-    pub(super) services: Option<[String; 2]>,
+    pub(crate) services: Option<[String; 2]>,
     process: Option<Running>,
     _web: Option<cgi::Server>,
 }
@@ -29,7 +30,7 @@ pub(super) struct Server {
 impl Server {
     /// Serves the repositories in `folder`; what the server says goes to the file `log`, and what git as a
     /// server sees of packets to `trace`.
-    pub(super) fn start(
+    pub(crate) fn start(
         lab: &Lab,
         serving: Serving,
         folder: &Path,
@@ -67,12 +68,26 @@ impl Server {
     }
 
     /// The address of a repository.
-    pub(super) fn url(&self, repo: &str) -> String {
+    pub(crate) fn url(&self, repo: &str) -> String {
         format!("{}{repo}", self.base)
     }
 
+    /// Ends the server and answers the seconds of processor time of its whole life, children included, where the
+    /// server is a process and the system tells. No other child of ours may be waited for meanwhile.
+    pub(crate) fn stop(mut self) -> Option<f64> {
+        let process = self.process.take()?;
+        // What a server has not waited for yet would not count.
+        let start = Instant::now();
+        while measure::has_children(process.0.id()) && start.elapsed() < Duration::from_secs(5) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let before = measure::spent()?;
+        drop(process);
+        Some(measure::spent()? - before)
+    }
+
     /// The process to watch, where the server is one.
-    pub(super) fn pid(&self) -> Option<u32> {
+    pub(crate) fn pid(&self) -> Option<u32> {
         self.process.as_ref().map(|process| process.0.id())
     }
 }
