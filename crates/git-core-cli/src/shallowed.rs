@@ -2,7 +2,7 @@
 
 use git_core::object::{Header, IdPrefix, Kind, ObjectFormat, ObjectId, Objects, ReadError};
 use git_core::refs::{RefName, ReflogLine};
-use git_core::store::{Location, Reference, Snapshot, StoredPack};
+use git_core::store::{Location, Reference, Snapshot, StoredMidx, StoredPack};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -68,6 +68,10 @@ impl Snapshot for Shallowed {
 
     fn packs(&self) -> &[Arc<StoredPack>] {
         self.inner.packs()
+    }
+
+    fn multi_pack_indexes(&self) -> &[Arc<StoredMidx>] {
+        self.inner.multi_pack_indexes()
     }
 
     fn locate(&self, id: &ObjectId) -> Result<Option<Location>, ReadError> {

@@ -21,5 +21,5 @@ pub mod walk;
 pub use error::{CommitError, ReceiveError};
 pub use storage::{
     Committed, Location, ObjectObserver, PackOptions, PackReceived, Quarantine, Reference, Snapshot, Storage,
-    StoredPack, Thin,
+    StoredMidx, StoredPack, Thin,
 };

@@ -2,8 +2,9 @@
 //!
 //! Which packs these are is decided by the storages; the objects they hold beside packs are theirs too.
 
-use crate::{Location, StoredPack};
-use git_core_idx::PackOffset;
+use crate::{Location, StoredMidx, StoredPack};
+use git_core_idx::midx::MidxPosition;
+use git_core_idx::{IdxPosition, PackOffset};
 use git_core_object::{Header, IdPrefix, Kind, ObjectId, ReadError};
 use git_core_pack::Reader;
 use std::ops::ControlFlow;
@@ -16,14 +17,43 @@ pub(crate) type Sink<'a> = &'a mut dyn FnMut(Header, &[u8]) -> ControlFlow<()>;
 /// Packs in the order in which they are searched.
 pub(crate) struct PackSet {
     packs: Vec<Arc<StoredPack>>,
+    indexes: Vec<Arc<StoredMidx>>,
+    /// The packs that no multi-pack index speaks for.
+    others: Vec<u32>,
+    /// Whether an index names a pack that is not here, so that an object it leads there for may still be in
+    /// another pack.
+    is_stale: bool,
     readers: Arc<Readers>,
-    /// The packs in which objects were found last: four numbers of 16 bits, each one more than an index.
+    /// The packs in which objects were found last: four numbers of 16 bits, each one more than an index into
+    /// `others`.
     recent: AtomicU64,
 }
 
 impl PackSet {
     pub(crate) fn new(packs: Vec<Arc<StoredPack>>, readers: Arc<Readers>) -> Self {
-        PackSet { packs, readers, recent: AtomicU64::new(0) }
+        PackSet::with_indexes(packs, Vec::new(), readers)
+    }
+
+    /// Packs, some of which multi-pack indexes speak for.
+    pub(crate) fn with_indexes(
+        packs: Vec<Arc<StoredPack>>,
+        indexes: Vec<Arc<StoredMidx>>,
+        readers: Arc<Readers>,
+    ) -> Self {
+        let mut covered = vec![false; packs.len()];
+        let mut is_stale = false;
+        for pack in indexes.iter().flat_map(|index| &index.packs) {
+            match pack {
+                Some(at) => covered[*at as usize] = true,
+                None => is_stale = true,
+            }
+        }
+        let others = (0..).zip(covered).filter(|(_, covered)| !covered).map(|(at, _)| at).collect();
+        PackSet { packs, indexes, others, is_stale, readers, recent: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn indexes(&self) -> &[Arc<StoredMidx>] {
+        &self.indexes
     }
 
     pub(crate) fn packs(&self) -> &[Arc<StoredPack>] {
@@ -35,7 +65,8 @@ impl PackSet {
     }
 
     pub(crate) fn contains(&self, id: &ObjectId) -> bool {
-        self.position(id).is_some()
+        // Where exactly does not matter, so a damaged offset does not either.
+        !matches!(self.find(id), Ok(None))
     }
 
     pub(crate) fn locate(&self, id: &ObjectId) -> Result<Option<Location>, ReadError> {
@@ -79,45 +110,99 @@ impl PackSet {
     }
 
     pub(crate) fn find_prefix(&self, prefix: &IdPrefix, limit: usize, found: &mut Vec<ObjectId>) {
-        for stored in &self.packs {
-            // The least ids of each pack are enough to know the least of all.
+        // The least ids of each index are enough to know the least of all.
+        for index in &self.indexes {
+            let rows = index.midx.lookup_prefix(prefix).take(limit);
+            found.extend(rows.map(|row| index.midx.id_at(MidxPosition(row))).filter(|id| self.is_there(id)));
+        }
+        for stored in self.searched() {
             found.extend(stored.pack.find_prefix(prefix).take(limit));
         }
     }
 
     pub(crate) fn for_each_id(&self, visit: &mut dyn FnMut(ObjectId) -> ControlFlow<()>) -> ControlFlow<()> {
-        self.packs.iter().flat_map(|stored| stored.pack.idx().ids()).try_for_each(visit)
+        if !self.is_stale {
+            self.indexes.iter().flat_map(|index| index.midx.ids()).try_for_each(&mut *visit)?;
+        }
+        self.searched().flat_map(|stored| stored.pack.idx().ids()).try_for_each(visit)
+    }
+
+    /// The packs whose own indexes have to be asked.
+    fn searched(&self) -> impl Iterator<Item = &Arc<StoredPack>> {
+        let all = if self.is_stale { &self.packs[..] } else { &[] };
+        let others = if self.is_stale { &[] } else { &self.others[..] };
+        all.iter().chain(others.iter().map(|at| &self.packs[*at as usize]))
+    }
+
+    /// What a stale index says need not be so.
+    fn is_there(&self, id: &ObjectId) -> bool {
+        !self.is_stale || self.contains(id)
     }
 
     /// The pack that holds the object, and where.
     pub(crate) fn find(&self, id: &ObjectId) -> Result<Option<(usize, PackOffset)>, ReadError> {
-        let Some((at, row)) = self.position(id) else { return Ok(None) };
-        Ok(Some((at, self.packs[at].pack.offset(row)?)))
-    }
-
-    /// The pack that holds the object, and its row there: the packs in which something was found last are
-    /// asked first.
-    fn position(&self, id: &ObjectId) -> Option<(usize, git_core_idx::IdxPosition)> {
-        let recent = self.recent.load(Ordering::Relaxed);
-        let hints = [recent & 0xffff, recent >> 16 & 0xffff, recent >> 32 & 0xffff, recent >> 48];
-        for (rank, hint) in hints.into_iter().enumerate() {
-            let Some(at) = (hint as usize).checked_sub(1) else { break };
-            if let Some(stored) = self.packs.get(at)
-                && let Some(row) = stored.pack.idx().lookup(id)
+        for index in &self.indexes {
+            if let Some(position) = index.midx.lookup(id)
+                && let Ok(found) = index.midx.location_at(position)
+                && let Some(Some(at)) = index.packs.get(found.pack.0 as usize)
+                && found.offset.0 < self.packs[*at as usize].pack.data().size()
             {
-                if rank > 0 {
-                    self.remember(at, hints);
-                }
-                return Some((at, row));
+                return Ok(Some((*at as usize, found.offset)));
             }
         }
-        for (at, stored) in self.packs.iter().enumerate() {
-            if hints.contains(&(at as u64 + 1)) {
+        if let Some((at, row)) = self.position(id) {
+            return Ok(Some((at, self.packs[at].pack.offset(row)?)));
+        }
+        if !self.indexes.is_empty() {
+            // An index that names a pack that is gone, or is damaged, hides other copies.
+            return self.find_beside(id, None);
+        }
+        Ok(None)
+    }
+
+    /// As [`find`](Self::find), by the packs' own indexes, in any pack of an index that cannot be relied on.
+    fn find_beside(
+        &self,
+        id: &ObjectId,
+        but: Option<usize>,
+    ) -> Result<Option<(usize, PackOffset)>, ReadError> {
+        let listed = self.indexes.iter().any(|index| index.midx.lookup(id).is_some());
+        if !listed {
+            return Ok(None);
+        }
+        for (at, stored) in self.packs.iter().enumerate().filter(|(at, _)| Some(*at) != but) {
+            if let Some(row) = stored.pack.idx().lookup(id) {
+                return Ok(Some((at, stored.pack.offset(row)?)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The pack among those without a multi-pack index that holds the object, and its row there: the packs in
+    /// which something was found last are asked first.
+    fn position(&self, id: &ObjectId) -> Option<(usize, IdxPosition)> {
+        let recent = self.recent.load(Ordering::Relaxed);
+        let hints = [recent & 0xffff, recent >> 16 & 0xffff, recent >> 32 & 0xffff, recent >> 48];
+        let look = |other: usize| {
+            let at = *self.others.get(other)? as usize;
+            Some((at, self.packs[at].pack.idx().lookup(id)?))
+        };
+        for (rank, hint) in hints.into_iter().enumerate() {
+            let Some(other) = (hint as usize).checked_sub(1) else { break };
+            if let Some(found) = look(other) {
+                if rank > 0 {
+                    self.remember(other, hints);
+                }
+                return Some(found);
+            }
+        }
+        for other in 0..self.others.len() {
+            if hints.contains(&(other as u64 + 1)) {
                 continue;
             }
-            if let Some(row) = stored.pack.idx().lookup(id) {
-                self.remember(at, hints);
-                return Some((at, row));
+            if let Some(found) = look(other) {
+                self.remember(other, hints);
+                return Some(found);
             }
         }
         None
@@ -144,17 +229,17 @@ impl PackSet {
         id: &ObjectId,
         work: &mut dyn FnMut(&StoredPack, PackOffset) -> Result<T, ReadError>,
     ) -> Result<Option<T>, ReadError> {
-        let Some((at, row)) = self.position(id) else { return Ok(None) };
-        let stored = &self.packs[at];
-        let damage = match stored.pack.offset(row).and_then(|offset| work(stored, offset)) {
+        let Some((at, offset)) = self.find(id)? else { return Ok(None) };
+        let damage = match work(&self.packs[at], offset) {
             Ok(done) => return Ok(Some(done)),
             Err(error @ (ReadError::Corrupt { .. } | ReadError::Missing { .. })) => of_object(id, error),
             Err(error) => return Err(error),
         };
         for (other, stored) in self.packs.iter().enumerate() {
-            if other != at
-                && let Ok(Some(offset)) = stored.pack.find(id)
-                && let Ok(done) = work(stored, offset)
+            // In the same pack too, where its own index leads elsewhere.
+            if let Ok(Some(other_offset)) = stored.pack.find(id)
+                && (other, other_offset) != (at, offset)
+                && let Ok(done) = work(stored, other_offset)
             {
                 tracing::warn!(%id, %damage, "an entry is damaged; another pack has the object too");
                 return Ok(Some(done));

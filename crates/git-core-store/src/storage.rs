@@ -5,6 +5,8 @@
 //! Every implementation passes the suite in [`conformance`](crate::conformance).
 
 use crate::{CommitError, ReceiveError};
+use git_core_idx::SharedBytes;
+use git_core_idx::midx::MidxFile;
 use git_core_object::{
     BoxError, Context, Header, IdPrefix, Kind, ObjectFormat, ObjectId, Objects, ReadError,
 };
@@ -89,6 +91,12 @@ pub trait Snapshot: Objects {
     /// The packs, for whoever copies entries from them. Their order is the order of search.
     fn packs(&self) -> &[Arc<StoredPack>];
 
+    /// The multi-pack indexes that are in use, for whoever needs their order of objects. Lookups use them without
+    /// being asked.
+    fn multi_pack_indexes(&self) -> &[Arc<StoredMidx>] {
+        &[]
+    }
+
     /// Where the object is packed: an index into [`packs`](Self::packs), and its offset there. `None` for
     /// loose objects and those that come from elsewhere.
     ///
@@ -156,6 +164,20 @@ pub struct StoredPack {
     pub kept: bool,
     /// Whether it came from a promisor remote.
     pub promisor: bool,
+    /// Whether it belongs to the repository itself rather than to an alternate.
+    pub local: bool,
+}
+
+/// The multi-pack index of some packs of a snapshot.
+#[derive(Debug)]
+pub struct StoredMidx {
+    /// The index, ready to be searched.
+    pub midx: MidxFile<SharedBytes>,
+    /// For each of its packs an index into [`Snapshot::packs`]; `None` for one that is not there or has other
+    /// content by now.
+    pub packs: Vec<Option<u32>>,
+    /// What it is called, for messages: a path on a disk.
+    pub name: String,
     /// Whether it belongs to the repository itself rather than to an alternate.
     pub local: bool,
 }

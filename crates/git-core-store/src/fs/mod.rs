@@ -8,6 +8,7 @@ pub mod init;
 pub mod layout;
 mod loose;
 mod map;
+pub mod midx;
 mod objects;
 mod packs;
 mod publish;

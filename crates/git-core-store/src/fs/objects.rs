@@ -33,6 +33,8 @@ pub struct ObjectsOptions {
     pub delta_cache_bytes: usize,
     /// The largest object, in bytes, that is read into memory.
     pub object_bytes: u64,
+    /// Whether multi-pack indexes are used (`core.multiPackIndex`).
+    pub multi_pack_index: bool,
 }
 
 impl Default for ObjectsOptions {
@@ -43,6 +45,7 @@ impl Default for ObjectsOptions {
             loose_level: Level::default(),
             delta_cache_bytes: usize::try_from(limits.delta_cache_bytes).unwrap_or(usize::MAX),
             object_bytes: limits.object_bytes,
+            multi_pack_index: true,
         }
     }
 }
@@ -83,6 +86,7 @@ impl FsObjects {
             format,
             cache: Arc::new(DeltaCache::new(options.delta_cache_bytes)),
             object_bytes: options.object_bytes,
+            multi_pack_index: options.multi_pack_index,
         };
         let readers = Arc::new(Readers::default());
         let packs = ArcSwap::from_pointee(PackList::empty(readers.clone()));

@@ -4,8 +4,10 @@
 //! the packs both have. Whoever holds a list keeps its packs readable, even after their files are gone.
 
 use super::map::Mapped;
-use crate::StoredPack;
+use super::midx::{agrees, open_midx};
 use crate::pack_set::{PackSet, Readers};
+use crate::{StoredMidx, StoredPack};
+use git_core_idx::midx::{MidxFile, PackNumber};
 use git_core_idx::{IdxFile, RevFile, ReverseIndex, SharedBytes};
 use git_core_object::{ObjectFormat, ReadError};
 use git_core_pack::{DeltaCache, Pack, PackOptions};
@@ -22,6 +24,8 @@ pub(crate) struct OpenOptions {
     pub(crate) format: ObjectFormat,
     pub(crate) cache: Arc<DeltaCache>,
     pub(crate) object_bytes: u64,
+    /// Whether multi-pack indexes are used.
+    pub(crate) multi_pack_index: bool,
 }
 
 /// A directory that packs lie in.
@@ -134,8 +138,45 @@ impl PackList {
                 }
             }
         }
-        Ok(PackList { set: PackSet::new(packs, self.set.readers().clone()), origins, broken, states })
+        let indexes = match options.multi_pack_index {
+            true => dirs.iter().flat_map(|dir| indexes(dir, options.format, &packs, &origins)).collect(),
+            false => Vec::new(),
+        };
+        let set = PackSet::with_indexes(packs, indexes, self.set.readers().clone());
+        Ok(PackList { set, origins, broken, states })
     }
+}
+
+/// The multi-pack indexes of a directory. One that cannot be used is left out with a warning: the packs have
+/// indexes of their own.
+fn indexes(
+    dir: &PackDir,
+    format: ObjectFormat,
+    packs: &[Arc<StoredPack>],
+    origins: &[Origin],
+) -> Vec<Arc<StoredMidx>> {
+    let files = match open_midx(&dir.path, format) {
+        Ok(files) if files.is_empty() => return Vec::new(),
+        Ok(files) => files,
+        Err(error) => {
+            tracing::warn!(%error, "a multi-pack-index is ignored");
+            return Vec::new();
+        }
+    };
+    let by_stem: HashMap<&Path, u32> =
+        (0..).zip(origins).map(|(at, origin)| (origin.stem.as_path(), at)).collect();
+    let here = |midx: &MidxFile<SharedBytes>, pack: PackNumber| {
+        let stem = dir.path.join(midx.pack_name(pack).trim_end_matches(".idx"));
+        let at = *by_stem.get(stem.as_path())?;
+        agrees(midx, pack, packs[at as usize].pack.idx()).then_some(at)
+    };
+    files
+        .into_iter()
+        .map(|(path, midx)| {
+            let packs = (0..midx.pack_count()).map(|pack| here(&midx, PackNumber(pack))).collect();
+            Arc::new(StoredMidx { midx, packs, name: path.display().to_string(), local: dir.local })
+        })
+        .collect()
 }
 
 /// How the directory looks now.
@@ -250,6 +291,7 @@ pub fn open_pack(path: &Path, format: ObjectFormat) -> Result<Pack, ReadError> {
         format,
         cache: Arc::default(),
         object_bytes: git_core_object::Limits::default().object_bytes,
+        multi_pack_index: false,
     };
     open_mapped(path.display().to_string(), data, idx, None, &options)
         .map_err(|why| ReadError::corrupt(path.display(), why))

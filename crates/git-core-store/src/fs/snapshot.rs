@@ -3,7 +3,7 @@
 use super::objects::FsObjects;
 use super::packs::PackList;
 use super::refs::RefsSnapshot;
-use crate::{Location, Reference, Snapshot, StoredPack};
+use crate::{Location, Reference, Snapshot, StoredMidx, StoredPack};
 use git_core_object::{Header, IdPrefix, Kind, ObjectFormat, ObjectId, Objects, ReadError};
 use git_core_ref::{RefName, ReflogLine};
 use std::io;
@@ -101,6 +101,10 @@ impl Snapshot for FsSnapshot {
 
     fn packs(&self) -> &[Arc<StoredPack>] {
         self.packs.set().packs()
+    }
+
+    fn multi_pack_indexes(&self) -> &[Arc<StoredMidx>] {
+        self.packs.set().indexes()
     }
 
     fn locate(&self, id: &ObjectId) -> Result<Option<Location>, ReadError> {

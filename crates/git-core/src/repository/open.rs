@@ -202,6 +202,9 @@ impl Repository {
         if let Some(bytes) = config.int("core.deltaBaseCacheLimit")? {
             options.objects.delta_cache_bytes = usize::try_from(bytes).unwrap_or(0);
         }
+        if let Some(used) = config.bool("core.multiPackIndex")? {
+            options.objects.multi_pack_index = used;
+        }
         let storage = FsStorage::open(&layout.git_dir, &layout.common_dir, options)?;
         let committer = environment.ident(&config);
         let repository = Self::assemble(Arc::new(storage), Some(layout), config);
