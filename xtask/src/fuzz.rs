@@ -1,16 +1,25 @@
 //! `cargo xtask fuzz`: every fuzz target for a while.
 //!
 //! The targets are the programs of `fuzz/Cargo.toml`; their corpus grows in `fuzz/corpus/`, and seeds that are
-//! kept lie in `fuzz/seeds/<target>/`. The crates hold no unsafe code of their own, so the targets are built
-//! without a sanitizer, which makes them several times faster.
+//! kept lie in `fuzz/seeds/<target>/`. The crates hold next to no unsafe code of their own, so the targets are built
+//! without a sanitizer, which makes them several times faster, and lets the compiler that builds everything else build
+//! them, too: neither nightly nor cargo-fuzz is needed. `cargo +nightly fuzz run <target>` works as well.
 
 use crate::Outcome;
-use crate::run::{output, tail, tee};
+use crate::run::{output, read, tail, tee};
 use crate::summary::Count;
-use crate::tools;
-use crate::workspace::{Workspace, cargo, cargo_nightly, root};
+use crate::workspace::{Workspace, cargo, root};
+use std::path::Path;
 use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+
+/// How libFuzzer sees which branches an input takes, as `cargo fuzz` asks for it, with all checks on.
+const INSTRUMENTED: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+    -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 -Cdebug-assertions -Coverflow-checks \
+    --cfg fuzzing";
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -34,10 +43,13 @@ pub(crate) fn main(options: &Options) -> Outcome<bool> {
     Ok(count.failed == 0)
 }
 
-/// Nightly and cargo-fuzz, installed if need be.
+/// Fails where libFuzzer, which is C++, cannot be built.
 pub(crate) fn ready() -> Outcome {
-    tools::nightly()?;
-    tools::subcommand("fuzz")
+    let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".into());
+    match read(Command::new(&compiler).arg("--version")) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("libFuzzer needs a C++ compiler: {error}").into()),
+    }
 }
 
 /// The names of the targets, sorted; none where there is no `fuzz/Cargo.toml`.
@@ -63,44 +75,78 @@ pub(crate) fn targets() -> Outcome<Vec<String>> {
     Ok(names)
 }
 
-/// Builds all, then runs one after the other, and prints the executions of each.
+/// Builds all, then runs as many at a time as there are processors, and prints the executions of each.
 pub(crate) fn run(workspace: &Workspace, targets: &[String], seconds: u64) -> Outcome<Count> {
-    let fuzz = |verb: &str| -> Command {
-        let mut command = cargo_nightly();
-        command
-            .args(["fuzz", verb, "--sanitizer", "none"])
-            .env("CARGO_TARGET_DIR", workspace.target.join("fuzz"));
-        command
-    };
-    // All at once is quickest. A target that does not build fails on its own below.
-    let mut build = fuzz("build");
-    if let [only] = targets {
-        build.arg(only);
-    }
-    tee(&mut build, Duration::from_secs(1200))?;
-    let mut count = Count::default();
+    let host = host()?;
+    let programs = workspace.target.join("fuzz").join(&host).join("release");
+    let mut build = cargo();
+    build
+        .args(["build", "--release", "--quiet", "--manifest-path", "fuzz/Cargo.toml", "--target", &host])
+        .env("CARGO_TARGET_DIR", workspace.target.join("fuzz"))
+        .env("CARGO_INCREMENTAL", "0")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .env("RUSTFLAGS", INSTRUMENTED);
     for target in targets {
-        let folder = workspace.root.join("fuzz/corpus").join(target);
-        std::fs::create_dir_all(&folder)?;
-        let mut command = fuzz("run");
-        command.arg(target).arg(&folder);
-        let seeds = workspace.root.join("fuzz/seeds").join(target);
-        if seeds.is_dir() {
-            command.arg(seeds);
-        }
-        command.arg("--").arg(format!("-max_total_time={seconds}"));
-        command.args(["-print_final_stats=1", "-timeout=20", "-rss_limit_mb=1024"]);
-        let done = output(&mut command, Duration::from_secs(seconds + 300))?;
-        let words = String::from_utf8_lossy(&done.stderr);
-        let executions = words
-            .lines()
-            .find_map(|line| line.strip_prefix("stat::number_of_executed_units:"))
-            .map_or("no", str::trim);
-        println!("fuzz {target}: {executions} executions in {seconds} s");
-        if !done.status.success() {
-            println!("fuzz {target} FAILED: {}", tail(&words, 30));
-        }
-        count += Count::one(done.status.success());
+        build.args(["--bin", target]);
     }
-    Ok(count)
+    if !tee(&mut build, Duration::from_secs(1200))?.0 {
+        return Err("the fuzz targets do not build; see the messages above".into());
+    }
+    let next = AtomicUsize::new(0);
+    let total = Mutex::new(Count::default());
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                while let Some(target) = targets.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let passed = match one(workspace, &programs.join(target), target, seconds) {
+                        Ok(executions) => {
+                            println!("fuzz {target}: {executions} executions in {seconds} s");
+                            true
+                        }
+                        Err(error) => {
+                            println!("fuzz {target} FAILED: {error}");
+                            false
+                        }
+                    };
+                    if let Ok(mut total) = total.lock() {
+                        *total += Count::one(passed);
+                    }
+                }
+            });
+        }
+    });
+    total.into_inner().map_err(|_| "a fuzz run panicked".into())
+}
+
+/// One target; the number of its executions, or its last words.
+fn one(workspace: &Workspace, program: &Path, target: &str, seconds: u64) -> Outcome<String> {
+    let folder = |name: &str| workspace.root.join("fuzz").join(name).join(target);
+    let (corpus, artifacts) = (folder("corpus"), folder("artifacts"));
+    std::fs::create_dir_all(&corpus)?;
+    std::fs::create_dir_all(&artifacts)?;
+    let mut command = Command::new(program);
+    command.arg(corpus);
+    let seeds = folder("seeds");
+    if seeds.is_dir() {
+        command.arg(seeds);
+    }
+    command.arg(format!("-max_total_time={seconds}"));
+    command.arg(format!("-artifact_prefix={}/", artifacts.display()));
+    command.args(["-print_final_stats=1", "-timeout=20", "-rss_limit_mb=1024"]);
+    let done = output(&mut command, Duration::from_secs(seconds + 300))?;
+    let words = String::from_utf8_lossy(&done.stderr);
+    if !done.status.success() {
+        return Err(tail(&words, 30).into());
+    }
+    let executions =
+        words.lines().find_map(|line| line.strip_prefix("stat::number_of_executed_units:")).map(str::trim);
+    Ok(executions.ok_or("it tells no number of executions")?.to_owned())
+}
+
+/// The triple of this machine. Building for it by name keeps build scripts free of the instrumentation.
+fn host() -> Outcome<String> {
+    let text = read(Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())).arg("-vV"))?;
+    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+    Ok(host.ok_or("rustc does not tell its host")?.to_owned())
 }

@@ -1,11 +1,11 @@
-//! The tools that the tests need, found or, where that is quick, installed: git, cargo-nextest, cargo-fuzz,
-//! cargo-deny, a nightly toolchain.
+//! The tools that the tests need, found or, where that is quick, installed: git, cargo-deny. cargo-nextest is used where
+//! it is there.
 //!
 //! Nothing is installed outside cargo's own folders and the target folder, except that a missing or old git
 //! is first asked of the system's package manager when we are root.
 
 use crate::run::{output, read, read_within, shown, tail};
-use crate::workspace::{cargo, cargo_nightly};
+use crate::workspace::cargo;
 use crate::{Outcome, run};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,7 +14,7 @@ use std::time::Duration;
 /// The oldest git against which the tests are meant to pass.
 pub(crate) const OLDEST_GIT: (u32, u32) = (2, 47);
 /// The longest that an installation may take.
-const PATIENCE: Duration = Duration::from_secs(420);
+const PATIENCE: Duration = Duration::from_secs(1200);
 
 /// A git that is new enough.
 pub(crate) struct Git {
@@ -160,23 +160,6 @@ pub(crate) fn subcommand(name: &str) -> Outcome {
             Err(format!("{package} is not there and could not be installed: {words}").into())
         }
         Err(error) => Err(format!("{package} is not there, and installing it: {error}").into()),
-    }
-}
-
-/// A nightly toolchain, which the fuzz targets need: there already, or installed now.
-pub(crate) fn nightly() -> Outcome {
-    let there =
-        || output(cargo_nightly().arg("--version"), run::PATIENCE).is_ok_and(|done| done.status.success());
-    if there() {
-        return Ok(());
-    }
-    println!("installing a nightly toolchain");
-    let mut install = Command::new("rustup");
-    install.args(["toolchain", "install", "nightly", "--profile", "minimal", "--no-self-update"]);
-    match read_within(&mut install, PATIENCE) {
-        Ok(_) if there() => Ok(()),
-        Ok(_) => Err("a nightly toolchain was installed but does not run".into()),
-        Err(error) => Err(format!("no nightly toolchain: {error}").into()),
     }
 }
 

@@ -55,13 +55,6 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
-/// The cargo of another toolchain, for which the proxy on PATH is needed.
-pub(crate) fn cargo_nightly() -> Command {
-    let mut command = Command::new("cargo");
-    command.arg("+nightly").current_dir(root()).env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO");
-    command
-}
-
 impl Workspace {
     /// Asks cargo.
     pub(crate) fn load() -> Outcome<Workspace> {
