@@ -89,6 +89,21 @@ impl Inflater {
         Ok(used)
     }
 
+    /// Inflates the stream at the beginning of `input` into `out`, which it must fill exactly. Gives the number
+    /// of bytes of `input` that the stream took.
+    pub(crate) fn exact(&mut self, input: &[u8], out: &mut [u8]) -> Result<usize, InflateError> {
+        let declared = out.len() as u64;
+        self.decoder.reset();
+        let step = self.decoder.decompress(input, out, true).map_err(damaged)?;
+        if !step.done {
+            return Err(InflateError::Long { declared });
+        }
+        if step.output.len() as u64 != declared {
+            return Err(InflateError::Short { declared });
+        }
+        Ok(step.consumed)
+    }
+
     /// Inflates the first bytes of a stream of which only the beginning may be there; gives how many.
     pub(crate) fn prefix(&mut self, input: &[u8], out: &mut [u8]) -> Result<usize, InflateError> {
         self.decoder.reset();
@@ -206,6 +221,15 @@ mod tests {
             let mut inflater = Inflater::default();
             prop_assert_eq!(inflater.whole(&deflated, content.len() as u64, &mut out), Ok(len));
             prop_assert!(out == content);
+            let mut room = vec![9; content.len()];
+            prop_assert_eq!(inflater.exact(&deflated, &mut room), Ok(len));
+            prop_assert!(room == content);
+            room.push(0);
+            prop_assert!(inflater.exact(&deflated, &mut room).is_err());
+            if let Some(short) = content.len().checked_sub(1) {
+                prop_assert!(inflater.exact(&deflated, &mut room[..short]).is_err());
+            }
+            prop_assert!(inflater.exact(&deflated[..len - 1], &mut room[..content.len()]).is_err());
             let longer = inflater.whole(&deflated, content.len() as u64 + 1, &mut out);
             prop_assert!(longer.is_err());
             if !content.is_empty() {

@@ -15,6 +15,7 @@ pub mod delta;
 mod entry;
 mod index;
 mod inflate;
+mod name;
 mod pack;
 mod resolve;
 mod verify;

@@ -4,6 +4,7 @@
 //! and keeps the bytes in a [`Spool`]. [`Indexer::finish`] resolves the deltas on all processors, completes a
 //! thin pack and gives the index.
 
+mod burst;
 mod error;
 mod finish;
 mod options;

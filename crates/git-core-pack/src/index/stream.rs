@@ -4,9 +4,10 @@
 //! grows as it is inflated.
 
 use crate::entry::{MAX_ENTRY_HEADER_LEN, PACK_HEADER_LEN, parse_pack_header};
+use crate::index::burst::{self, Input, Name, Part};
 use crate::index::{IndexError, IndexOptions, Spool};
 use crate::inflate::{InflateError, Pieces};
-use crate::resolve::{NO_BASE, Table};
+use crate::resolve::{Kept, NO_BASE, Table};
 use crate::{EntryHeader, EntryKind, HeaderError};
 use crc32fast::Hasher as Crc;
 use git_core_hash::{Checksum, Digest, Hasher};
@@ -45,8 +46,16 @@ pub struct Indexer<S> {
     offset: u64,
     checksum: Checksum,
     pieces: Pieces,
+    pub(super) kept: Kept,
+    /// Memory for entries that are taken many at once.
+    parts: Vec<Part>,
     task: Option<Task>,
 }
+
+/// With less input than this at hand, entries are taken one by one.
+const MIN_BURST: usize = 2 << 10;
+/// The most input that is taken at once.
+const MAX_BURST: usize = 8 << 20;
 
 enum Stage {
     PackHeader,
@@ -91,6 +100,8 @@ impl<S: Spool> Indexer<S> {
             offset: 0,
             checksum: Checksum::new(format),
             pieces: Pieces::new(),
+            kept: Kept::default(),
+            parts: Vec::new(),
             task: None,
         }
     }
@@ -162,7 +173,12 @@ impl<S: Spool> Indexer<S> {
                     if rest.is_empty() {
                         break;
                     }
-                    self.entry_header(rest, used, cx)?;
+                    if self.partial.is_empty() && rest.len() >= MIN_BURST {
+                        self.burst(&rest[..rest.len().min(MAX_BURST)], used, cx)?;
+                    }
+                    if *used == before {
+                        self.entry_header(rest, used, cx)?;
+                    }
                 }
                 Stage::Body(_) => {
                     if rest.is_empty() && !self.pieces.is_full() {
@@ -215,12 +231,56 @@ impl<S: Spool> Indexer<S> {
             return Err(IndexError::TooManyObjects { declared: self.declared, bound });
         }
         self.task = Some(cx.task(Phase::Receiving, Some(self.declared.into())));
+        // Half of the memory for resolving; the other half is for the bases.
+        self.kept.set_budget(usize::try_from(cx.limits().delta_cache_bytes / 2).unwrap_or(usize::MAX));
         self.next_entry();
         Ok(())
     }
 
     fn next_entry(&mut self) {
         self.stage = if self.table.len() == self.declared { Stage::Trailer } else { Stage::EntryHeader };
+    }
+
+    /// Takes whole entries, as many as are at hand; none when the next one is not for this way.
+    fn burst(&mut self, rest: &[u8], used: &mut usize, cx: &Context) -> Result<(), IndexError> {
+        let entries = (self.declared - self.table.len()) as usize;
+        let input = Input { format: self.format, bytes: rest, offset: self.offset, entries };
+        let mut parts = std::mem::take(&mut self.parts);
+        let good = burst::take(input, cx.limits().thread_count(), &mut parts);
+        let result = self.accept(input, &mut parts[..good], cx);
+        self.parts = parts;
+        let end = result?;
+        self.checksum.update(&rest[..end]);
+        *used += end;
+        self.offset += end as u64;
+        self.next_entry();
+        Ok(())
+    }
+
+    /// Enters what was taken into the table; gives where it ends.
+    fn accept(&mut self, input: Input<'_>, parts: &mut [Part], cx: &Context) -> Result<usize, IndexError> {
+        let mut end = 0;
+        for part in &mut *parts {
+            // What comes after the last entry may look like another one.
+            part.entries.truncate((self.declared - self.table.len()) as usize);
+            for taken in &part.entries {
+                let offset = input.offset + taken.at as u64;
+                self.check_size(offset, &taken.header, cx)?;
+                self.note_base(offset, &taken.header.kind)?;
+                self.table.set_crc(taken.crc);
+                let entry = self.table.len() - 1;
+                match taken.name {
+                    Name::Object(id) => self.table.set_id(entry, &id),
+                    Name::Attack => return Err(IndexError::Attack { offset: PackOffset(offset) }),
+                    Name::Unknown => {
+                        self.kept.keep(entry, part.content(taken), self.declared - self.table.len());
+                    }
+                }
+                end = taken.end;
+            }
+        }
+        self.options.check_parts(parts)?;
+        Ok(end)
     }
 
     fn entry_header(&mut self, rest: &[u8], used: &mut usize, cx: &Context) -> Result<(), IndexError> {
@@ -369,6 +429,26 @@ impl<S: Spool> Indexer<S> {
 }
 
 impl IndexOptions {
+    /// Checks the whole objects of some parts, side by side.
+    fn check_parts(&self, parts: &[Part]) -> Result<(), IndexError> {
+        if self.existing.is_none() && self.observer.is_none() {
+            return Ok(());
+        }
+        let check = |part: &Part| {
+            part.objects().try_for_each(|(id, kind, content)| self.check_object(&id, kind, content))
+        };
+        let Some((first, others)) = parts.split_first() else { return Ok(()) };
+        std::thread::scope(|scope| {
+            let others: Vec<_> = others.iter().map(|part| scope.spawn(move || check(part))).collect();
+            let mut result = check(first);
+            for other in others {
+                let other = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                result = result.and(other);
+            }
+            result
+        })
+    }
+
     /// Shows an object to the observer and compares it with an existing one of the same id.
     pub(super) fn check_object(&self, id: &ObjectId, kind: Kind, content: &[u8]) -> Result<(), IndexError> {
         if let Some(existing) = &self.existing
