@@ -148,6 +148,24 @@ impl<'a> Iterator for Instructions<'a> {
 /// # Errors
 /// [`DeltaError`] when the delta is invalid or does not belong to this base; `out` is unspecified then.
 pub fn apply(base: &[u8], delta: &[u8], bound: u64, out: &mut Vec<u8>) -> Result<(), DeltaError> {
+    let size = DeltaHeader::parse(delta).map_or(0, |(header, _)| header.result_size.min(bound));
+    out.clear();
+    // Most results are about as long as their base; a result that claims more has to earn it.
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
+    out.reserve(size.min(base.len().saturating_add(delta.len())));
+    each_piece(base, delta, bound, |piece| out.extend_from_slice(piece))
+}
+
+/// Gives the result of applying `delta` to `base` piece by piece, for results that are not to be held.
+///
+/// # Errors
+/// As [`apply`]; what was given before is not the result then.
+pub fn each_piece<'b>(
+    base: &'b [u8],
+    delta: &'b [u8],
+    bound: u64,
+    mut each: impl FnMut(&'b [u8]),
+) -> Result<(), DeltaError> {
     let (header, used) = DeltaHeader::parse(delta)?;
     if header.base_size != base.len() as u64 {
         return Err(DeltaError::BaseSize { expected: header.base_size, actual: base.len() as u64 });
@@ -156,10 +174,7 @@ pub fn apply(base: &[u8], delta: &[u8], bound: u64, out: &mut Vec<u8>) -> Result
         return Err(DeltaError::TooLarge { size: header.result_size, bound });
     }
     let wrong_size = DeltaError::ResultSize { expected: header.result_size };
-    let size = usize::try_from(header.result_size).map_err(|_| wrong_size.clone())?;
-    out.clear();
-    // Most results are about as long as their base; a result that claims more has to earn it.
-    out.reserve(size.min(base.len().saturating_add(delta.len())));
+    let mut left = header.result_size;
     let mut instructions = Instructions::new(delta, used);
     while !instructions.rest.is_empty() {
         let bytes = match instructions.decode()? {
@@ -168,15 +183,10 @@ pub fn apply(base: &[u8], delta: &[u8], bound: u64, out: &mut Vec<u8>) -> Result
                 .ok_or(DeltaError::Copy { range, base: base.len() as u64 })?,
             Instruction::Insert(bytes) => bytes,
         };
-        if bytes.len() > size - out.len() {
-            return Err(wrong_size);
-        }
-        out.extend_from_slice(bytes);
+        left = left.checked_sub(bytes.len() as u64).ok_or_else(|| wrong_size.clone())?;
+        each(bytes);
     }
-    if out.len() != size {
-        return Err(wrong_size);
-    }
-    Ok(())
+    if left == 0 { Ok(()) } else { Err(wrong_size) }
 }
 
 /// Writes a delta, instruction by instruction.

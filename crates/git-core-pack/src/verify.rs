@@ -162,7 +162,7 @@ pub fn verify(pack: &Pack, observer: Option<&dyn Observer>, cx: &Context) -> Res
     let children = Children::new(&mut table);
     let roots: Vec<u32> = (0..table.len()).filter(|entry| table.kind(*entry).is_some()).collect();
     let ids = Mutex::new(vec![0; table.ids.len()]);
-    let sink = Checker { pack, table: &table, sizes: &sizes, observer };
+    let sink = Checker { pack, table: &table, observer };
     let source = Stored(&**pack.data());
     let forest = Forest {
         table: &table,
@@ -171,6 +171,7 @@ pub fn verify(pack: &Pack, observer: Option<&dyn Observer>, cx: &Context) -> Res
         trailer_at: pack.trailer_at(),
         sink: &sink,
         roots: Roots::Unknown,
+        kept: None,
         outside: None,
         ids,
         cx,
@@ -292,34 +293,40 @@ fn depths(table: &Table) -> Vec<u32> {
 struct Checker<'a> {
     pack: &'a Pack,
     table: &'a Table,
-    sizes: &'a [u64],
     observer: Option<&'a dyn Observer>,
+}
+
+impl Checker<'_> {
+    fn check(&self, entry: u32, id: &ObjectId) -> Result<(), VerifyError> {
+        let expected = self.table.id(entry);
+        if *id == expected {
+            return Ok(());
+        }
+        Err(VerifyError::Id {
+            pack: self.pack.name().to_owned(),
+            offset: PackOffset(self.table.offsets[entry as usize]),
+            expected,
+            actual: *id,
+        })
+    }
 }
 
 impl Sink for Checker<'_> {
     type Error = VerifyError;
 
-    fn object(
-        &self,
-        entry: u32,
-        id: &ObjectId,
-        kind: Kind,
-        content: Option<&[u8]>,
-    ) -> Result<(), VerifyError> {
-        let expected = self.table.id(entry);
-        if *id != expected {
-            return Err(VerifyError::Id {
-                pack: self.pack.name().to_owned(),
-                offset: PackOffset(self.table.offsets[entry as usize]),
-                expected,
-                actual: *id,
-            });
-        }
+    fn object(&self, entry: u32, id: &ObjectId, kind: Kind, content: &[u8]) -> Result<(), VerifyError> {
+        self.check(entry, id)?;
         let Some(observer) = self.observer else { return Ok(()) };
-        let shown = match content {
-            Some(content) => observer.object(id, kind, content),
-            None => observer.large_blob(id, self.sizes[entry as usize]),
-        };
-        shown.map_err(|source| VerifyError::Observer { id: *id, source })
+        observer.object(id, kind, content).map_err(|source| VerifyError::Observer { id: *id, source })
+    }
+
+    fn large_blob(&self, entry: u32, id: &ObjectId, size: u64) -> Result<(), VerifyError> {
+        self.check(entry, id)?;
+        let Some(observer) = self.observer else { return Ok(()) };
+        observer.large_blob(id, size).map_err(|source| VerifyError::Observer { id: *id, source })
+    }
+
+    fn wants_content(&self, _: &ObjectId) -> Result<bool, VerifyError> {
+        Ok(false)
     }
 }

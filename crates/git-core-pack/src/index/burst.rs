@@ -15,8 +15,8 @@ use git_core_idx::PackOffset;
 use git_core_object::{Kind, ObjectFormat, ObjectId};
 use std::ops::Range;
 
-/// Larger entries are not taken here.
-const MAX_ENTRY: u64 = 1 << 20;
+/// Larger entries are not for us.
+pub(super) const MAX_ENTRY: u64 = 1 << 20;
 /// A part ends early when its entries have inflated to so many bytes.
 const MAX_INFLATED: usize = 8 << 20;
 /// The least input that is worth a thread.
@@ -73,6 +73,8 @@ pub(super) struct Input<'a> {
     pub(super) offset: u64,
     /// The most entries that there can be.
     pub(super) entries: usize,
+    /// Larger entries are not taken; never more than [`MAX_ENTRY`].
+    pub(super) largest: u64,
 }
 
 /// Takes entries from the beginning of the input; gives how many of the parts hold them. Each of these parts
@@ -157,7 +159,7 @@ impl Part {
     fn entry(&mut self, input: Input<'_>, at: usize) -> Option<usize> {
         let bytes = input.bytes.get(at..)?;
         let (header, len) = EntryHeader::parse(input.format, bytes).ok()?;
-        if header.size > MAX_ENTRY {
+        if header.size > input.largest {
             return None;
         }
         let (start, end) = (self.filled, self.filled + header.size as usize);
@@ -168,14 +170,7 @@ impl Part {
         self.filled = end;
         let crc = crc32fast::hash(&bytes[..len + used]);
         let after = at + len + used;
-        self.entries.push(Taken {
-            at,
-            end: after,
-            header,
-            crc,
-            name: Name::Unknown,
-            data: (start, end),
-        });
+        self.entries.push(Taken { at, end: after, header, crc, name: Name::Unknown, data: (start, end) });
         Some(after)
     }
 
@@ -210,7 +205,8 @@ impl Part {
         // Nearly every zlib stream in a pack begins with a method and window of 0x78.
         for at in from + 1..end.saturating_sub(1) {
             let [method, flags] = [input.bytes[at], input.bytes[at + 1]];
-            if method != 0x78 || !u16::from_be_bytes([method, flags]).is_multiple_of(31) || flags & 0x20 != 0 {
+            if method != 0x78 || !u16::from_be_bytes([method, flags]).is_multiple_of(31) || flags & 0x20 != 0
+            {
                 continue;
             }
             for start in (at.saturating_sub(MAX_ENTRY_HEADER_LEN).max(from)..at).rev() {
@@ -223,7 +219,7 @@ impl Part {
                     }
                     _ => true,
                 };
-                if start + len != at || header.size > MAX_ENTRY || !inside {
+                if start + len != at || header.size > input.largest || !inside {
                     continue;
                 }
                 self.clear(start);

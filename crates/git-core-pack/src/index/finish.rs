@@ -3,7 +3,7 @@
 use crate::EntryHeader;
 use crate::index::{Duplicates, IndexError, IndexOptions, Indexed, Indexer, Spool, Thin};
 use crate::inflate::{InflateError, Pieces};
-use crate::resolve::{Children, EntrySource, Forest, NO_BASE, ResolveError, Roots, Sink, Table};
+use crate::resolve::{Children, EntrySource, Forest, Kept, NO_BASE, ResolveError, Roots, Sink, Table};
 use git_core_hash::Digest;
 use git_core_idx::PackOffset;
 use git_core_object::{Context, Kind, ObjectId, Objects};
@@ -19,7 +19,7 @@ impl<S: Spool> Indexer<S> {
     pub fn finish(mut self, bases: Option<&dyn Objects>, cx: &Context) -> Result<(Indexed, S), IndexError> {
         let trailer = self.require_complete()?;
         let trailer_at = self.spool.len() - self.format.raw_len() as u64;
-        let Indexer { mut spool, options, mut table, to_compare, .. } = self;
+        let Indexer { mut spool, options, mut table, to_compare, kept, .. } = self;
         compare_large(&spool, &table, &to_compare, trailer_at, &options, cx)?;
         let children = Children::new(&mut table);
         let received = table.len();
@@ -37,6 +37,7 @@ impl<S: Spool> Indexer<S> {
             trailer_at,
             table: &mut table,
             children: &children,
+            kept: &kept,
         };
         resolving.run(&roots, deltas, None, cx)?;
         drop(roots);
@@ -55,6 +56,7 @@ impl<S: Spool> Indexer<S> {
                 trailer_at,
                 table: &mut table,
                 children: &children,
+                kept: &kept,
             };
             resolving.run(&roots, unresolved(resolving.table), Some((bases, &outside)), cx)?;
             appended = super::thin::missing_bases(&table, &outside)?;
@@ -63,7 +65,7 @@ impl<S: Spool> Indexer<S> {
         if left > 0 {
             return Err(IndexError::Unresolved { count: left, base: children.unclaimed().first().copied() });
         }
-        drop(children);
+        drop((children, kept));
         let mut checksum = trailer;
         if let Some(bases) = bases
             && !appended.is_empty()
@@ -103,6 +105,7 @@ struct Resolving<'a, S> {
     trailer_at: u64,
     table: &'a mut Table,
     children: &'a Children,
+    kept: &'a Kept,
 }
 
 impl<S: Spool> Resolving<'_, S> {
@@ -124,6 +127,7 @@ impl<S: Spool> Resolving<'_, S> {
             trailer_at: self.trailer_at,
             sink: self.options,
             roots: Roots::Known,
+            kept: Some(self.kept),
             outside,
             ids: Mutex::new(ids),
             cx,
@@ -138,15 +142,18 @@ impl<S: Spool> Resolving<'_, S> {
 impl Sink for IndexOptions {
     type Error = IndexError;
 
-    fn object(
-        &self,
-        _entry: u32,
-        id: &ObjectId,
-        kind: Kind,
-        content: Option<&[u8]>,
-    ) -> Result<(), IndexError> {
-        // Only roots come without content, and these were checked as they came in.
-        content.map_or(Ok(()), |content| self.check_object(id, kind, content))
+    fn object(&self, _: u32, id: &ObjectId, kind: Kind, content: &[u8]) -> Result<(), IndexError> {
+        self.check_object(id, kind, content)
+    }
+
+    fn large_blob(&self, _: u32, id: &ObjectId, size: u64) -> Result<(), IndexError> {
+        let Some(observer) = &self.observer else { return Ok(()) };
+        observer.large_blob(id, size).map_err(|source| IndexError::Observer { id: *id, source })
+    }
+
+    fn wants_content(&self, id: &ObjectId) -> Result<bool, IndexError> {
+        // To be compared with the object that is there.
+        Ok(self.existing.as_ref().map_or(Ok(false), |existing| existing.contains(id))?)
     }
 }
 

@@ -244,7 +244,8 @@ impl<S: Spool> Indexer<S> {
     /// Takes whole entries, as many as are at hand; none when the next one is not for this way.
     fn burst(&mut self, rest: &[u8], used: &mut usize, cx: &Context) -> Result<(), IndexError> {
         let entries = (self.declared - self.table.len()) as usize;
-        let input = Input { format: self.format, bytes: rest, offset: self.offset, entries };
+        let largest = self.large_blob(cx).min(burst::MAX_ENTRY);
+        let input = Input { format: self.format, bytes: rest, offset: self.offset, entries, largest };
         let mut parts = std::mem::take(&mut self.parts);
         let good = burst::take(input, cx.limits().thread_count(), &mut parts);
         let result = self.accept(input, &mut parts[..good], cx);

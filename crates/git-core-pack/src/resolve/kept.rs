@@ -23,6 +23,11 @@ impl Kept {
         self.budget = budget.min((NOTHING as usize - 1) * UNIT);
     }
 
+    /// The memory that is in use, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.chunks.len() * CHUNK
+    }
+
     /// Keeps a delta if it is worth its memory, given how many entries may still come.
     ///
     /// Inflating takes about as long for a hundred bytes as for a thousand, so that small deltas are worth

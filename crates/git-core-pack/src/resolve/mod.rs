@@ -4,12 +4,18 @@
 //! walk these trees depth first, each with a stack of its own, and give away the lower part of a stack when
 //! another worker has nothing to do. Used by indexing and by verification, which differ in their [`Sink`].
 
+mod batch;
 mod children;
+mod kept;
+mod load;
 mod pool;
+mod stack;
 mod table;
 mod worker;
 
 pub(crate) use children::Children;
+use children::Waiting;
+pub(crate) use kept::Kept;
 pub(crate) use table::{NO_BASE, Table};
 
 use crate::data::{MAX_READ, PackBytes};
@@ -128,14 +134,14 @@ pub(crate) trait Sink: Sync {
     /// What it, or resolving, may fail with.
     type Error: From<ResolveError> + Send;
 
-    /// An object, with its content unless it is a large blob.
-    fn object(
-        &self,
-        entry: u32,
-        id: &ObjectId,
-        kind: Kind,
-        content: Option<&[u8]>,
-    ) -> Result<(), Self::Error>;
+    /// An object with its content.
+    fn object(&self, entry: u32, id: &ObjectId, kind: Kind, content: &[u8]) -> Result<(), Self::Error>;
+
+    /// A large blob, whose content was never held.
+    fn large_blob(&self, entry: u32, id: &ObjectId, size: u64) -> Result<(), Self::Error>;
+
+    /// Whether the content of a large blob is wanted all the same.
+    fn wants_content(&self, id: &ObjectId) -> Result<bool, Self::Error>;
 }
 
 /// Whether roots are objects that have to be hashed and shown, too.
@@ -155,6 +161,8 @@ pub(crate) struct Forest<'a, S> {
     pub(crate) trailer_at: u64,
     pub(crate) sink: &'a S,
     pub(crate) roots: Roots,
+    /// Deltas that were inflated before.
+    pub(crate) kept: Option<&'a Kept>,
     /// Objects outside of the pack that are roots as well, numbered from the pack's last entry on.
     pub(crate) outside: Option<(&'a dyn Objects, &'a [ObjectId])>,
     /// Ids in pack order, moved out of the table while they change.
@@ -166,7 +174,9 @@ impl<S: Sink> Forest<'_, S> {
     /// Resolves everything that grows from these roots, which are entries, or objects outside.
     pub(crate) fn run(&self, roots: &[u32], deltas: u32) -> Result<(), S::Error> {
         let threads = self.cx.limits().thread_count().clamp(1, roots.len().max(1).saturating_mul(4));
-        let budget = usize::try_from(self.cx.limits().delta_cache_bytes).unwrap_or(usize::MAX) / threads;
+        let kept = self.kept.map_or(0, Kept::bytes);
+        let budget = usize::try_from(self.cx.limits().delta_cache_bytes).unwrap_or(usize::MAX);
+        let budget = budget.saturating_sub(kept) / threads;
         let progress = Mutex::new(self.cx.task(Phase::Resolving, Some(deltas.into())));
         let pool = Pool::new(roots, threads);
         let work = || {

@@ -1,7 +1,7 @@
 //! What workers get their work from: a list of roots, then what others give away.
 
 use super::Cursor;
-use super::worker::Frame;
+use super::stack::Frame;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -43,13 +43,18 @@ impl<'a, E> Pool<'a, E> {
         }
     }
 
-    /// The next piece of work; waits while others may still give some away. `None` when all is done.
-    pub(super) fn next(&self) -> Option<Job> {
+    /// The next root; never waits.
+    pub(super) fn root(&self) -> Option<u32> {
         if self.is_stopped() {
             return None;
         }
-        if let Some(at) = self.cursor.take() {
-            return Some(Job::Root(self.roots[at as usize]));
+        self.cursor.take().map(|at| self.roots[at as usize])
+    }
+
+    /// The next piece of work; waits while others may still give some away. `None` when all is done.
+    pub(super) fn next(&self) -> Option<Job> {
+        if let Some(root) = self.root() {
+            return Some(Job::Root(root));
         }
         let mut shared = self.lock();
         shared.waiting += 1;
