@@ -2,7 +2,7 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use git_core_object::{Context, Kind, ObjectFormat, Objects};
-use git_core_pack::delta::{DeltaHeader, DeltaWriter, apply};
+use git_core_pack::delta::{DeltaHeader, DeltaIndex, DeltaWriter, apply};
 use git_core_pack::{EntryHeader, EntryKind, IndexOptions, Indexer, Pack, PackOptions, pack_header};
 use std::hint::black_box;
 use std::sync::Arc;
@@ -73,6 +73,14 @@ fn codecs(c: &mut Criterion) {
     group.throughput(Throughput::Bytes(result.len() as u64));
     group.bench_function("apply", |b| b.iter(|| apply(&base, black_box(&small), u64::MAX, &mut out)));
     group.bench_function("write", |b| b.iter(|| delta(&base, black_box(&result))));
+    let (mut index, far) = (DeltaIndex::new(&base), version(333));
+    let mut made = Vec::new();
+    group.bench_function("index", |b| b.iter(|| index.rebuild(black_box(&base))));
+    for (name, result) in [("create/near", &result), ("create/far", &far)] {
+        group.bench_function(name, |b| {
+            b.iter(|| index.delta(&base, black_box(result), usize::MAX, &mut made));
+        });
+    }
     group.finish();
 }
 

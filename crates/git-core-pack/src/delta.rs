@@ -1,7 +1,12 @@
 //! Deltas: reading their instructions, applying them to a base, and writing them.
 //!
-//! See `gitformat-pack(5)`, "Deltified representation". Finding good deltas is left to others; [`DeltaWriter`]
-//! only encodes instructions that somebody chose.
+//! See `gitformat-pack(5)`, "Deltified representation". [`DeltaIndex`] finds what two objects have in common;
+//! [`DeltaWriter`] only encodes instructions that somebody chose.
+
+mod create;
+
+pub use create::DeltaIndex;
+pub(crate) use create::Ends;
 
 use std::ops::Range;
 
@@ -205,7 +210,12 @@ const MAX_COPY: u64 = 0x1_0000;
 impl DeltaWriter {
     /// Begins a delta from a base to a result of these lengths.
     pub fn new(header: DeltaHeader) -> Self {
-        let mut out = Vec::new();
+        Self::reuse(header, Vec::new())
+    }
+
+    /// As [`new`](Self::new), in the memory of `out`, whose content is dropped.
+    pub(crate) fn reuse(header: DeltaHeader, mut out: Vec<u8>) -> Self {
+        out.clear();
         write_size(header.base_size, &mut out);
         write_size(header.result_size, &mut out);
         DeltaWriter { out, insert_at: None }

@@ -188,6 +188,12 @@ impl Deflater {
         step.done
     }
 
+    /// Appends the whole stream of `content` to `out`.
+    pub(crate) fn whole(&mut self, content: &[u8], out: &mut Vec<u8>) {
+        self.reset();
+        while !self.step(content, out) {}
+    }
+
     /// Forgets a stream that was not finished.
     pub(crate) fn reset(&mut self) {
         self.encoder.reset();

@@ -4,9 +4,10 @@
 //! - [`Indexer`] takes a pack as it comes in, piece by piece, and makes its index ([`Indexed`]).
 //! - [`PackWriter`] gives a pack piece by piece, with entries of other packs copied as they stand.
 //! - [`verify()`] checks a pack against its index.
+//! - [`PackPlan::find_deltas`] searches which objects are best stored as deltas of which others.
 //!
-//! The formats are those of `gitformat-pack(5)`. Where packs are stored, which objects go into one, and the
-//! search for good deltas are left to others.
+//! The formats are those of `gitformat-pack(5)`. Where packs are stored, and which objects go into one, is left to
+//! others.
 #![forbid(unsafe_code)]
 
 mod cache;
@@ -16,8 +17,10 @@ mod entry;
 mod index;
 mod inflate;
 mod name;
+mod name_hash;
 mod pack;
 mod resolve;
+mod search;
 mod verify;
 mod write;
 
@@ -29,7 +32,11 @@ pub use entry::{
 };
 pub use index::{Duplicates, FileSpool, IndexError, IndexOptions, Indexed, Indexer, Observer, Spool, Thin};
 pub use inflate::InflateError;
+pub use name_hash::name_hash;
 pub use pack::{BlobStream, OpenError, Pack, PackOptions, RawEntry, Reader};
 pub use resolve::ResolveError;
+pub use search::{Found, SearchOptions};
 pub use verify::{Verified, VerifiedEntry, VerifyError, verify};
-pub use write::{DeltaForm, HasObject, PackPlan, PackWriter, WriteError, WriteOptions, Written};
+pub use write::{
+    DeltaForm, HasObject, Islands, PackPlan, PackWriter, Reuse, WriteError, WriteOptions, Written,
+};

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod common;
+#[path = "write_parts/search.rs"]
+mod search;
 
 use common::{FORMATS, Repo, context, index, run, text, try_run};
 use git_core_idx::IdxPosition;

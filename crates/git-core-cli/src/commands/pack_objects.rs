@@ -15,6 +15,7 @@ use crate::shallowed::Shallowed;
 use bstr::ByteSlice as _;
 use git_core::Repository;
 use git_core::object::{ObjectId, ReadError};
+use git_core::pack::{Reuse, SearchOptions};
 use git_core::send::add_tags;
 use git_core::store::Snapshot;
 use git_core::store::walk::{self, MissingExcludes, ObjectSet, Query};
@@ -58,7 +59,8 @@ pub(super) struct Request {
     pub(super) non_empty: bool,
     pub(super) thin: bool,
     pub(super) ofs_delta: bool,
-    pub(super) reuse: write::Reuse,
+    pub(super) reuse: Reuse,
+    pub(super) search: SearchOptions,
     pub(super) compression: Option<u8>,
     pub(super) stdout: bool,
     pub(super) base: Option<PathBuf>,
@@ -90,8 +92,8 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
             Arg::Long("local") => request.local = true,
             Arg::Long("non-empty") => request.non_empty = true,
             Arg::Long("delta-base-offset") => request.ofs_delta = true,
-            Arg::Long("no-reuse-delta") => request.reuse = request.reuse.max(write::Reuse::Whole),
-            Arg::Long("no-reuse-object") => request.reuse = write::Reuse::Nothing,
+            Arg::Long("no-reuse-delta") => request.reuse = request.reuse.max(Reuse::Whole),
+            Arg::Long("no-reuse-object") => request.reuse = Reuse::Nothing,
             Arg::Long("compression") => {
                 let level = args.number()?;
                 if level > 9 {
@@ -100,7 +102,9 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
                 request.compression = Some(level as u8);
             }
             Arg::Long("threads") => limits.threads = usize::try_from(args.number()?).unwrap_or(0),
-            Arg::Long("window" | "depth" | "window-memory" | "name-hash-version") => drop(args.value()?),
+            Arg::Long("window") => request.search.window = args.number()? as usize,
+            Arg::Long("depth") => request.search.depth = args.number()? as u32,
+            Arg::Long("window-memory") => request.search.window_bytes = args.number()?,
             Arg::Long("index-version") => {
                 let text = args.text()?;
                 if !text.starts_with('2') {
@@ -139,7 +143,7 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     if !shallow.is_empty() {
         snapshot = Arc::new(Shallowed::new(snapshot, shallow));
     }
-    let mut set = walk::reachable(&*snapshot, &query, &cx).map_err(|error| bad_object(&error))?;
+    let mut set = walk::reachable_named(&*snapshot, &query, &cx).map_err(|error| bad_object(&error))?;
     match request.source {
         Source::Revisions => {}
         Source::List => add_listed(&*snapshot, &mut set)?,

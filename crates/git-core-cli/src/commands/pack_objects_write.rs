@@ -4,8 +4,8 @@ use super::index_pack_file::{replace, set_read_only};
 use super::pack_objects::{Request, cannot_write};
 use crate::fail::Failure;
 use crate::output::{finish, stdout, written};
-use git_core::object::{Context, ObjectId, Objects, ReadError};
-use git_core::pack::{DeltaForm, PackPlan, PackWriter, WriteOptions, Written};
+use git_core::object::{Context, ObjectId, Objects};
+use git_core::pack::{DeltaForm, PackWriter, WriteOptions, Written};
 use git_core::store::Snapshot;
 use git_core::store::walk::{ObjectSet, Query};
 use std::fs::OpenOptions;
@@ -14,18 +14,6 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-
-/// Which entries of other packs are copied as they stand.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Reuse {
-    /// All that can be.
-    #[default]
-    All,
-    /// Those that are no deltas.
-    Whole,
-    /// None.
-    Nothing,
-}
 
 /// Writes the pack.
 pub(super) fn write(
@@ -38,14 +26,22 @@ pub(super) fn write(
     if request.non_empty && set.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    let plan = plan(&set, &*snapshot, request.reuse)?;
+    let mut plan = set.plan(snapshot.format())?;
+    plan.set_reuse(request.reuse);
+    let mut search = request.search.clone();
     let mut options = WriteOptions::default();
     options.delta_form = if request.ofs_delta { DeltaForm::Ofs } else { DeltaForm::Ref };
     options.compression = request.compression.unwrap_or(options.compression);
     options.record = request.base.is_some();
+    search.compression = options.compression;
     if request.thin && !query.exclude.is_empty() {
+        set.add_outer_bases(&mut plan);
         options.thin = Some(Arc::new(move |id| set.is_excluded(id)));
+        search.thin.clone_from(&options.thin);
+    } else {
+        drop(set);
     }
+    plan.find_deltas(&*snapshot, &search, cx).map_err(|error| cannot_write(&error))?;
     let objects: Arc<dyn Objects> = snapshot;
     let writer = PackWriter::new(plan, objects, options).map_err(|error| cannot_write(&error))?;
     let done = match &request.base {
@@ -60,29 +56,10 @@ pub(super) fn write(
     if request.report {
         eprintln!(
             "Total {} (delta {}), reused {} (delta {})",
-            done.objects, done.deltas, done.reused, done.deltas
+            done.objects, done.deltas, done.reused, done.reused_deltas
         );
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn plan(set: &ObjectSet, snapshot: &dyn Snapshot, reuse: Reuse) -> Result<PackPlan, ReadError> {
-    if reuse == Reuse::All {
-        return set.plan(snapshot.format());
-    }
-    let mut plan = PackPlan::new(snapshot.format());
-    for (at, stored) in set.numbers().packs().iter().enumerate() {
-        let number = plan.add_pack(stored.pack.clone());
-        for (offset, position) in set.in_pack(at)? {
-            if reuse == Reuse::Whole && !stored.pack.raw_entry(offset)?.header.kind.is_delta() {
-                plan.reuse(number, position);
-            } else {
-                plan.fresh(stored.pack.idx().id_at(position));
-            }
-        }
-    }
-    set.unpacked().for_each(|id| plan.fresh(id));
-    Ok(plan)
 }
 
 /// Writes until the pack is complete.

@@ -4,8 +4,10 @@
 //! is held while it is compressed.
 
 use crate::data::MAX_READ;
+use crate::delta::DeltaIndex;
 use crate::inflate::Deflater;
-use crate::write::plan::{Finder, Source};
+use crate::search::{Form, Held};
+use crate::write::plan::{Finder, Reuse, Source};
 use crate::write::{DeltaForm, PackPlan, WriteError};
 use crate::{EntryHeader, EntryKind, Pack, RawEntry, Reader, pack_header};
 use git_core_hash::{Checksum, Digest};
@@ -71,6 +73,8 @@ pub struct Written {
     pub deltas: u32,
     /// How many entries were copied from other packs.
     pub reused: u32,
+    /// How many of these are deltas.
+    pub reused_deltas: u32,
     /// What the index says of each object, ascending by id; empty unless [`WriteOptions::record`] is set.
     pub entries: Vec<IdxEntry>,
 }
@@ -86,7 +90,12 @@ impl Written {
 
     /// The bytes of the `.rev` file.
     pub fn rev(&self) -> Vec<u8> {
-        write_rev(pack_order(self.entries.iter().map(|entry| entry.offset)).into_iter(), &self.checksum)
+        write_rev(self.order().into_iter(), &self.checksum)
+    }
+
+    /// The rows of [`entries`](Self::entries), and so of the index, in the order of the pack.
+    pub fn order(&self) -> Vec<u32> {
+        pack_order(self.entries.iter().map(|entry| entry.offset))
     }
 }
 
@@ -113,6 +122,7 @@ pub struct PackWriter {
     written: Option<Written>,
     deltas: u32,
     reused: u32,
+    reused_deltas: u32,
     entries: Vec<IdxEntry>,
     task: Option<Task>,
 }
@@ -126,6 +136,8 @@ enum Current {
     Copy { item: u32, pack: u32, rest: Range<u64>, check: Option<(crc32fast::Hasher, u32)>, at: PackOffset },
     /// `content` is being compressed.
     Deflate { item: u32 },
+    /// What the search has compressed is given out.
+    Held { item: u32, deflated: Box<[u8]>, at: usize },
 }
 
 /// What a delta that is copied says of its base.
@@ -162,6 +174,7 @@ impl PackWriter {
             written: None,
             deltas: 0,
             reused: 0,
+            reused_deltas: 0,
             entries: Vec::new(),
             task: None,
             plan,
@@ -209,6 +222,7 @@ impl PackWriter {
             objects: self.plan.len() as u32,
             deltas: self.deltas,
             reused: self.reused,
+            reused_deltas: self.reused_deltas,
             entries,
         });
         Ok(ControlFlow::Break(()))
@@ -236,6 +250,15 @@ impl PackWriter {
                 let done = self.deflater.step(&self.content, out);
                 if !done {
                     self.current = Some(Current::Deflate { item });
+                }
+                done.then_some(item)
+            }
+            Some(Current::Held { item, deflated, at }) => {
+                let end = deflated.len().min(at + (target - out.len()).max(4096));
+                out.extend_from_slice(&deflated[at..end]);
+                let done = end == deflated.len();
+                if !done {
+                    self.current = Some(Current::Held { item, deflated, at: end });
                 }
                 done.then_some(item)
             }
@@ -293,17 +316,64 @@ impl PackWriter {
 
     /// Begins an item, and ends it if it is small; gives it if it is ended.
     fn begin(&mut self, item: u32, out: &mut Vec<u8>) -> Result<Option<u32>, WriteError> {
-        match self.plan.source(item) {
-            Source::Fresh { row } => {
-                let mut content = std::mem::take(&mut self.content);
-                let kind = self.objects.require(&self.plan.fresh[row as usize], &mut content)?;
-                self.content = content;
-                self.offsets[item as usize] = self.offset;
-                self.deflate(item, EntryKind::Whole(kind), out);
-                Ok(None)
-            }
-            Source::Reuse { pack, position } => self.reuse(item, pack, position, out),
+        match (self.plan.form(item), self.plan.source(item)) {
+            (Form::Delta(base), _) => self.delta(item, base, out),
+            (Form::AsStored, Source::Reuse { pack, position }) => self.reuse(item, pack, position, out),
+            _ => self.whole(item, out),
         }
+    }
+
+    /// Begins an object that is stored whole.
+    fn whole(&mut self, item: u32, out: &mut Vec<u8>) -> Result<Option<u32>, WriteError> {
+        self.offsets[item as usize] = self.offset;
+        if let Some(held) = self.plan.release(item) {
+            return Ok(self.held(item, EntryKind::Whole(held.kind), held, out));
+        }
+        let kind = self.plan.read(item, &mut self.reader, &*self.objects, &mut self.content)?;
+        self.deflate(item, EntryKind::Whole(kind), out);
+        Ok(None)
+    }
+
+    /// Begins a delta that the search has found, once its base is there.
+    fn delta(&mut self, item: u32, base: u32, out: &mut Vec<u8>) -> Result<Option<u32>, WriteError> {
+        let id = self.plan.id(base);
+        let kind = match self.offsets.get(base as usize) {
+            Some(&TODO) => {
+                self.offsets[item as usize] = PENDING;
+                self.pending.push(item);
+                self.pending.push(base);
+                return Ok(None);
+            }
+            // The bases that are found never lead in a circle; if a base had to be given up, so is this delta.
+            Some(&PENDING) => return self.whole(item, out),
+            Some(offset) => match self.options.delta_form {
+                DeltaForm::Ofs => EntryKind::OfsDelta { distance: self.offset - offset },
+                DeltaForm::Ref => EntryKind::RefDelta { base: id },
+            },
+            None => EntryKind::RefDelta { base: id },
+        };
+        self.offsets[item as usize] = self.offset;
+        self.deltas += 1;
+        if let Some(held) = self.plan.release(item) {
+            return Ok(self.held(item, kind, held, out));
+        }
+        // There was no room to keep it: it is made once more.
+        let (mut from, mut to) = (Vec::new(), Vec::new());
+        self.plan.read(base, &mut self.reader, &*self.objects, &mut from)?;
+        self.plan.read(item, &mut self.reader, &*self.objects, &mut to)?;
+        DeltaIndex::new(&from).delta(&from, &to, usize::MAX, &mut self.content);
+        self.deflate(item, kind, out);
+        Ok(None)
+    }
+
+    fn held(&mut self, item: u32, kind: EntryKind, held: Held, out: &mut Vec<u8>) -> Option<u32> {
+        EntryHeader { kind, size: held.size }.write(out);
+        if held.deflated.len() <= (64 << 10) {
+            out.extend_from_slice(&held.deflated);
+            return Some(item);
+        }
+        self.current = Some(Current::Held { item, deflated: held.deflated, at: 0 });
+        None
     }
 
     fn deflate(&mut self, item: u32, kind: EntryKind, out: &mut Vec<u8>) {
@@ -322,6 +392,9 @@ impl PackWriter {
         let pack = self.plan.packs[pack_number as usize].clone();
         let entry = pack.raw_entry_near(position, &mut self.ranks[pack_number as usize])?;
         let at = PackOffset(entry.range.start);
+        if self.plan.reuse == Reuse::Whole && entry.header.kind.is_delta() {
+            return self.whole(item, out);
+        }
         let kind = match self.base(pack_number, &pack, &entry)? {
             None => entry.header.kind,
             Some(Base::Wait(base)) => {
@@ -345,6 +418,7 @@ impl PackWriter {
         };
         self.offsets[item as usize] = self.offset;
         self.deltas += u32::from(kind.is_delta());
+        self.reused_deltas += u32::from(kind.is_delta());
         self.reused += 1;
         self.copy(item, pack_number, &pack, entry, kind, out)
     }
@@ -404,12 +478,16 @@ impl PackWriter {
                 PENDING => Base::Unusable,
                 offset => Base::Written(offset, id),
             },
-            // In another pack or none: only what is written already cannot lead in a circle.
-            None => match self.finder.by_id(&self.plan, &id).map(|item| self.offsets[item as usize]) {
-                Some(offset) if offset > PENDING => Base::Written(offset, id),
-                None if self.options.thin.as_ref().is_some_and(|has| has(&id)) => Base::Thin(id),
-                _ => Base::Unusable,
-            },
+            // In another pack or none. Several packs may lead in a circle: it ends at what waits already.
+            None => {
+                match self.finder.by_id(&self.plan, &id).map(|item| (item, self.offsets[item as usize])) {
+                    Some((item, TODO)) => Base::Wait(item),
+                    Some((_, PENDING)) => Base::Unusable,
+                    Some((_, offset)) => Base::Written(offset, id),
+                    None if self.options.thin.as_ref().is_some_and(|has| has(&id)) => Base::Thin(id),
+                    None => Base::Unusable,
+                }
+            }
         };
         Ok(Some(base))
     }

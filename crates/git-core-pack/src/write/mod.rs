@@ -1,6 +1,7 @@
 //! Writing a pack as a pulled stream: entries of other packs copied as they stand, other objects deflated.
 //!
-//! What goes into the pack, and in which order, is decided by the caller: see [`PackPlan`].
+//! What goes into the pack, and in which order, is decided by the caller: see [`PackPlan`]. The search for deltas
+//! is in `search`.
 
 mod error;
 mod fill;
@@ -8,7 +9,8 @@ mod plan;
 
 pub use error::WriteError;
 pub use fill::{HasObject, PackWriter, WriteOptions, Written};
-pub use plan::PackPlan;
+pub(crate) use plan::{Finder, Source};
+pub use plan::{Islands, PackPlan, Reuse};
 
 /// How deltas on objects of the same pack are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Sets of object numbers that several threads fill at once.
+//! Sets of object numbers, and what is known of their names, that several threads fill at once.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
@@ -42,9 +42,77 @@ impl Marks {
     }
 }
 
+/// Under which name each object was met, and how early. Nothing is known of numbers that were not set.
+pub(super) struct Sightings {
+    fixed: Vec<AtomicU64>,
+    more: RwLock<Vec<u64>>,
+}
+
+/// How an object was met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sighting {
+    /// The hash of its path.
+    pub(super) name_hash: u32,
+    /// Its place in the order of git: commits from the newest on, tags, then what each commit brings.
+    pub(super) rank: u32,
+}
+
+impl Sighting {
+    /// Of an object that was not met: the last of all.
+    pub(super) const NONE: Sighting = Sighting { name_hash: 0, rank: u32::MAX };
+
+    fn pack(self) -> u64 {
+        u64::from(!self.rank) << 32 | u64::from(self.name_hash)
+    }
+
+    fn unpack(word: u64) -> Self {
+        Sighting { name_hash: word as u32, rank: !((word >> 32) as u32) }
+    }
+}
+
+impl Sightings {
+    /// None, sized for numbers below `numbers`.
+    pub(super) fn new(numbers: u32) -> Self {
+        Sightings { fixed: (0..numbers).map(|_| AtomicU64::new(0)).collect(), more: RwLock::default() }
+    }
+
+    pub(super) fn set(&self, number: u32, sighting: Sighting) {
+        if let Some(slot) = self.fixed.get(number as usize) {
+            slot.store(sighting.pack(), Ordering::Relaxed);
+            return;
+        }
+        let at = number as usize - self.fixed.len();
+        let mut more = self.more.write().unwrap_or_else(PoisonError::into_inner);
+        if more.len() <= at {
+            more.resize(at + 1, 0);
+        }
+        more[at] = sighting.pack();
+    }
+
+    pub(super) fn get(&self, number: u32) -> Sighting {
+        if let Some(slot) = self.fixed.get(number as usize) {
+            return Sighting::unpack(slot.load(Ordering::Relaxed));
+        }
+        let at = number as usize - self.fixed.len();
+        let more = self.more.read().unwrap_or_else(PoisonError::into_inner);
+        more.get(at).map_or(Sighting::NONE, |word| Sighting::unpack(*word))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sightings_are_kept_where_they_belong() {
+        let seen = Sightings::new(3);
+        assert_eq!((seen.get(1), seen.get(70)), (Sighting::NONE, Sighting::NONE));
+        let one = Sighting { name_hash: 0xffff_fffe, rank: 0 };
+        let other = Sighting { name_hash: 0, rank: 7 };
+        seen.set(1, one);
+        seen.set(70, other);
+        assert_eq!((seen.get(1), seen.get(70), seen.get(69)), (one, other, Sighting::NONE));
+    }
 
     #[test]
     fn numbers_beyond_the_first_size_are_kept() {

@@ -21,7 +21,7 @@ pub use graph::is_ancestor;
 pub use listing::{Listed, list_objects};
 pub use negotiate::{Haves, Ready};
 pub use numbers::Numbers;
-pub use reachable::{ObjectSet, reachable};
+pub use reachable::{ObjectSet, reachable, reachable_named};
 
 use git_core_object::{Kind, ObjectFormat, ObjectId, Objects, ReadError, TagRef};
 

@@ -1,14 +1,15 @@
 //! The set of everything that some objects reach and others do not, in no order, on several threads.
 
 use super::commits::{CommitWalk, MissingExcludes, Query};
-use super::marks::Marks;
+use super::marks::{Marks, Sighting, Sightings};
 use super::numbers::Numbers;
 use super::peel;
 use super::trees::{Trees, Visit};
 use crate::Snapshot;
 use git_core_idx::{IdxPosition, PackOffset};
 use git_core_object::{Context, Kind, ObjectFormat, ObjectId, Phase, ReadError, Task};
-use git_core_pack::PackPlan;
+use git_core_pack::{PackPlan, name_hash};
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -22,6 +23,7 @@ pub struct ObjectSet {
     /// What was met on the excluded side.
     excluded: Vec<u64>,
     len: u64,
+    seen: Option<Sightings>,
 }
 
 impl ObjectSet {
@@ -101,31 +103,81 @@ impl ObjectSet {
         Ok(out)
     }
 
-    /// A pack of these objects: those that are packed in the order of their packs, so that their entries can be
-    /// copied, then the others.
+    /// The hash of the name under which an object was met; 0 for commits, root trees, and where names were not
+    /// recorded.
+    pub fn name_hash(&self, number: u32) -> u32 {
+        self.seen.as_ref().map_or(0, |seen| seen.get(number).name_hash)
+    }
+
+    /// Records the name of an object that [`insert`](Self::insert) has added, as a help for finding deltas, and its
+    /// place among the others: [`plan`](Self::plan) puts those of a low rank first.
+    pub fn set_name(&mut self, id: &ObjectId, name: &[u8], rank: u32) {
+        let number = self.numbers.number(id);
+        let sighting = Sighting { name_hash: name_hash(name), rank };
+        self.seen.get_or_insert_with(|| Sightings::new(0)).set(number, sighting);
+    }
+
+    /// A pack of these objects.
+    ///
+    /// Where names were recorded, in the order in which they were met: commits, the newest first, tags, then what
+    /// each commit brings. Otherwise those that are in no pack, which are the newest, come first, then the others in
+    /// the order of their packs.
     ///
     /// # Errors
     /// [`ReadError`] when the index of a pack is damaged.
     pub fn plan(&self, format: ObjectFormat) -> Result<PackPlan, ReadError> {
         let mut plan = PackPlan::new(format);
+        let mut places: Vec<Place> =
+            self.unpacked_numbers().map(|number| Place { rank: 0, pack: None, number }).collect();
         for (at, stored) in self.numbers.packs().iter().enumerate() {
             let entries = self.in_pack(at)?;
             if entries.is_empty() {
                 continue;
             }
-            let number = plan.add_pack(stored.pack.clone());
-            entries.into_iter().for_each(|(_, position)| plan.reuse(number, position));
+            let pack = plan.add_pack(stored.pack.clone());
+            let first = self.numbers.range(at).start;
+            places.extend(entries.iter().map(|(_, row)| Place {
+                rank: 0,
+                pack: Some(pack),
+                number: first + row.0,
+            }));
         }
-        self.unpacked().for_each(|id| plan.fresh(id));
+        if let Some(seen) = &self.seen {
+            places.iter_mut().for_each(|place| place.rank = seen.get(place.number).rank);
+            places.sort_by_key(|place| place.rank);
+        }
+        for Place { pack, number, .. } in places {
+            match (pack, self.numbers.position(number)) {
+                (Some(pack), Some((_, row))) => plan.reuse(pack, row),
+                _ => plan.fresh(self.numbers.id(number)),
+            }
+            plan.named(self.name_hash(number));
+        }
         Ok(plan)
+    }
+
+    /// Adds what the receiver of a thin pack has as bases for deltas: of the trees and blobs at the edge of what is
+    /// excluded those whose names are among the names in the set. Names must have been recorded.
+    pub fn add_outer_bases(&self, plan: &mut PackPlan) {
+        let Some(seen) = &self.seen else { return };
+        let wanted: HashSet<u32> = bits(&self.words).map(|number| seen.get(number).name_hash).collect();
+        for number in bits(&self.excluded) {
+            let name = seen.get(number).name_hash;
+            if wanted.contains(&name) {
+                plan.add_outer_base(self.numbers.id(number), name);
+            }
+        }
+    }
+
+    fn unpacked_numbers(&self) -> impl Iterator<Item = u32> + '_ {
+        let first = self.numbers.packed();
+        let end = (self.words.len() as u32).saturating_mul(64).max(first);
+        (first..end).filter(|number| self.has(*number))
     }
 
     /// The objects that are in no pack, in the order they were met.
     pub fn unpacked(&self) -> impl Iterator<Item = ObjectId> + '_ {
-        let first = self.numbers.packed();
-        (first..(self.words.len() as u32).saturating_mul(64).max(first))
-            .filter(|number| self.has(*number))
-            .map(|number| self.numbers.id(number))
+        self.unpacked_numbers().map(|number| self.numbers.id(number))
     }
 
     /// All ids, in no useful order.
@@ -136,6 +188,22 @@ impl ObjectSet {
                 .map(move |bit| self.numbers.id(at as u32 * 64 + bit))
         })
     }
+}
+
+/// Where an object goes in a plan.
+struct Place {
+    rank: u32,
+    /// The number of its pack in the plan.
+    pack: Option<u32>,
+    number: u32,
+}
+
+/// The numbers whose bits are set.
+fn bits(words: &[u64]) -> impl Iterator<Item = u32> + '_ {
+    (0u32..)
+        .step_by(64)
+        .zip(words)
+        .flat_map(|(first, word)| (0..64).filter(move |bit| word >> bit & 1 != 0).map(move |bit| first + bit))
 }
 
 fn has(words: &[u64], number: u32) -> bool {
@@ -152,6 +220,25 @@ fn has(words: &[u64], number: u32) -> bool {
 /// [`ReadError`] when something on the way is missing or damaged, or the walk was cancelled. Every blob that
 /// is in no pack is looked for too; a pack's index is believed.
 pub fn reachable(snapshot: &dyn Snapshot, query: &Query, cx: &Context) -> Result<ObjectSet, ReadError> {
+    walk(snapshot, query, None, cx)
+}
+
+/// Like [`reachable`], and records under which names and in which order objects were met: eight bytes for each,
+/// which a search for deltas wants.
+///
+/// # Errors
+/// As [`reachable`].
+pub fn reachable_named(snapshot: &dyn Snapshot, query: &Query, cx: &Context) -> Result<ObjectSet, ReadError> {
+    let packed = snapshot.packs().iter().map(|stored| u64::from(stored.pack.idx().count())).sum::<u64>();
+    walk(snapshot, query, Some(Sightings::new(packed.min(u64::from(u32::MAX / 2)) as u32)), cx)
+}
+
+fn walk(
+    snapshot: &dyn Snapshot,
+    query: &Query,
+    seen: Option<Sightings>,
+    cx: &Context,
+) -> Result<ObjectSet, ReadError> {
     let numbers = Numbers::new(snapshot);
     let marks = Marks::new(numbers.packed());
     let progress = Mutex::new(cx.task(Phase::Counting, None));
@@ -179,21 +266,26 @@ pub fn reachable(snapshot: &dyn Snapshot, query: &Query, cx: &Context) -> Result
     }
     drop(walk);
 
-    let all = Walk { snapshot, numbers: &numbers, marks: &marks, progress: &progress, cx };
+    let all =
+        Walk { snapshot, numbers: &numbers, marks: &marks, seen: seen.as_ref(), progress: &progress, cx };
     for id in excluded.tags.iter().chain(&excluded.blobs) {
         marks.insert(numbers.number(id));
     }
-    all.trees(&hidden_roots, Side::Hidden)?;
+    all.trees(&hidden_roots, Side::Hidden, 0)?;
     let hidden = marks.words();
 
-    for number in walked {
+    let mut rank = 0;
+    let mut meet = |number| {
         marks.insert(number);
-    }
-    for id in included.tags.iter().chain(&included.blobs) {
-        marks.insert(numbers.number(id));
-    }
+        if let Some(seen) = &seen {
+            seen.set(number, Sighting { name_hash: 0, rank });
+        }
+        rank += 1;
+    };
+    walked.into_iter().for_each(&mut meet);
+    included.tags.iter().chain(&included.blobs).for_each(|id| meet(numbers.number(id)));
     roots.extend(included.trees);
-    all.trees(&roots, Side::Wanted)?;
+    all.trees(&roots, Side::Wanted, rank)?;
 
     let mut words = marks.words();
     words.iter_mut().zip(&hidden).for_each(|(word, hidden)| *word &= !hidden);
@@ -202,7 +294,7 @@ pub fn reachable(snapshot: &dyn Snapshot, query: &Query, cx: &Context) -> Result
     progress.set(len, 0);
     progress.report(0);
     drop(progress);
-    Ok(ObjectSet { numbers, words, excluded: hidden, len })
+    Ok(ObjectSet { numbers, words, excluded: hidden, len, seen })
 }
 
 /// The objects a query names, by kind.
@@ -248,22 +340,25 @@ struct Walk<'a> {
     snapshot: &'a dyn Snapshot,
     numbers: &'a Numbers,
     marks: &'a Marks,
+    seen: Option<&'a Sightings>,
     progress: &'a Mutex<Task>,
     cx: &'a Context,
 }
 
 impl Walk<'_> {
-    /// Marks everything below these trees.
-    fn trees(&self, roots: &[ObjectId], side: Side) -> Result<(), ReadError> {
-        let chunks: Vec<_> = roots.chunks(CHUNK).collect();
+    /// Marks everything below these trees. What the first one brings has this rank, what the next one brings the
+    /// next.
+    fn trees(&self, roots: &[ObjectId], side: Side, rank: u32) -> Result<(), ReadError> {
+        let chunks: Vec<_> = (rank..).step_by(CHUNK).zip(roots.chunks(CHUNK)).collect();
         let threads = self.cx.limits().thread_count().min(chunks.len());
         let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
         let work = || {
             let mut trees = Trees::new(self.snapshot, self.numbers, self.marks);
             while !failed.load(Ordering::Relaxed)
-                && let Some(chunk) = chunks.get(next.fetch_add(1, Ordering::Relaxed))
+                && let Some((rank, chunk)) = chunks.get(next.fetch_add(1, Ordering::Relaxed))
             {
-                self.chunk(&mut trees, chunk, side).inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
+                self.chunk(&mut trees, chunk, side, *rank)
+                    .inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
             }
             Ok(())
         };
@@ -279,9 +374,16 @@ impl Walk<'_> {
         })
     }
 
-    fn chunk(&self, trees: &mut Trees<'_>, roots: &[ObjectId], side: Side) -> Result<(), ReadError> {
-        let mut count = Count { met: 0, cx: self.cx };
-        for root in roots {
+    fn chunk(
+        &self,
+        trees: &mut Trees<'_>,
+        roots: &[ObjectId],
+        side: Side,
+        rank: u32,
+    ) -> Result<(), ReadError> {
+        let mut count = Count { met: 0, rank, seen: self.seen, cx: self.cx };
+        for (rank, root) in (rank..).zip(roots) {
+            count.rank = rank;
             match trees.walk(root, b"", &mut count) {
                 Err(ReadError::Missing { .. }) if side == Side::Hidden => {}
                 result => result?,
@@ -297,12 +399,17 @@ impl Walk<'_> {
 
 struct Count<'a> {
     met: u64,
+    rank: u32,
+    seen: Option<&'a Sightings>,
     cx: &'a Context,
 }
 
 impl Visit for Count<'_> {
-    fn object(&mut self, _: &ObjectId, _: u32, _: Kind, _: &[u8]) -> Result<(), ReadError> {
+    fn object(&mut self, _: &ObjectId, number: u32, _: Kind, path: &[u8]) -> Result<(), ReadError> {
         self.met += 1;
+        if let Some(seen) = self.seen {
+            seen.set(number, Sighting { name_hash: name_hash(path), rank: self.rank });
+        }
         if self.met.is_multiple_of(1024) {
             self.cx.check()?;
         }
