@@ -46,11 +46,11 @@ pub(crate) struct Made {
 
 impl Found {
     /// Nothing was found yet for so many items: all stay as they are.
-    pub(super) fn new(items: usize) -> Self {
+    pub(crate) fn new(items: usize) -> Self {
         Found { bases: vec![AS_STORED; items], held: HashMap::new() }
     }
 
-    pub(super) fn set_whole(&mut self, item: u32) {
+    pub(crate) fn set_whole(&mut self, item: u32) {
         self.bases[item as usize] = WHOLE;
     }
 
@@ -71,6 +71,16 @@ impl Found {
             WHOLE => Form::Whole,
             base => Form::Delta(base),
         }
+    }
+
+    /// Keeps the result for an item.
+    pub(crate) fn hold(&mut self, item: u32, held: Held) {
+        self.held.insert(item, held);
+    }
+
+    /// The result that is held for an item.
+    pub(crate) fn held(&self, item: u32) -> Option<&Held> {
+        self.held.get(&item)
     }
 
     /// Takes out the result that is held for an item.

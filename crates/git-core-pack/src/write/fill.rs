@@ -34,6 +34,9 @@ pub struct WriteOptions {
     pub piece: usize,
     /// Whether [`PackWriter::finish`] is to give what an index needs: about 48 bytes for each object.
     pub record: bool,
+    /// How many bytes one pack may have; what exceeds it goes into [further](PackWriter::next_pack) ones. The
+    /// number of objects in the header is then known too late: see [`Written::declared`].
+    pub max_size: Option<u64>,
 }
 
 impl Default for WriteOptions {
@@ -44,6 +47,7 @@ impl Default for WriteOptions {
             compression: 6,
             piece: 256 << 10,
             record: false,
+            max_size: None,
         }
     }
 }
@@ -56,6 +60,7 @@ impl fmt::Debug for WriteOptions {
             .field("compression", &self.compression)
             .field("piece", &self.piece)
             .field("record", &self.record)
+            .field("max_size", &self.max_size)
             .finish()
     }
 }
@@ -69,6 +74,9 @@ pub struct Written {
     pub size: u64,
     /// The number of objects.
     pub objects: u32,
+    /// The number of objects that its header declares. Where it is not [`objects`](Self::objects), the writer has
+    /// run out of room: the header has to be written anew, and the checksum with it.
+    pub declared: u32,
     /// How many are stored as deltas.
     pub deltas: u32,
     /// How many entries were copied from other packs.
@@ -101,25 +109,28 @@ impl Written {
 
 /// Gives a pack piece by piece.
 pub struct PackWriter {
-    plan: PackPlan,
-    objects: Arc<dyn Objects>,
-    options: WriteOptions,
+    pub(super) plan: PackPlan,
+    pub(super) objects: Arc<dyn Objects>,
+    pub(super) options: WriteOptions,
     finder: Finder,
-    /// Where each item was written; [`TODO`] and [`PENDING`] before.
-    offsets: Vec<u64>,
-    next: u32,
+    /// Where each item was written, or one of the values below.
+    pub(super) offsets: Vec<u64>,
+    pub(super) next: u32,
     /// Items that wait for their bases, which stand above them.
-    pending: Vec<u32>,
+    pub(super) pending: Vec<u32>,
     current: Option<Current>,
     crc: crc32fast::Hasher,
-    offset: u64,
+    pub(super) offset: u64,
     checksum: Checksum,
-    deflater: Deflater,
-    reader: Reader,
+    pub(super) deflater: Deflater,
+    pub(super) reader: Reader,
     content: Vec<u8>,
     /// The rank of the entry last copied from each pack: the next one mostly follows it.
-    ranks: Vec<u32>,
+    pub(super) ranks: Vec<u32>,
     written: Option<Written>,
+    /// Objects that are not in an earlier pack, and those written into this one.
+    left: u32,
+    here: u32,
     deltas: u32,
     reused: u32,
     reused_deltas: u32,
@@ -127,8 +138,11 @@ pub struct PackWriter {
     task: Option<Task>,
 }
 
-const TODO: u64 = 0;
-const PENDING: u64 = 1;
+/// No entry begins in the first twelve bytes.
+pub(super) const TODO: u64 = 0;
+pub(super) const PENDING: u64 = 1;
+/// Written, into an earlier one of several packs.
+pub(super) const ELSEWHERE: u64 = 2;
 
 /// An entry that is being written.
 enum Current {
@@ -172,6 +186,8 @@ impl PackWriter {
             content: Vec::new(),
             ranks: vec![0; plan.packs.len()],
             written: None,
+            left: count as u32,
+            here: 0,
             deltas: 0,
             reused: 0,
             reused_deltas: 0,
@@ -194,9 +210,9 @@ impl PackWriter {
         }
         let start = out.len();
         if self.offset == 0 {
-            out.extend_from_slice(&pack_header(self.plan.len() as u32));
+            out.extend_from_slice(&pack_header(self.left));
             self.offset = out.len() as u64 - start as u64;
-            self.task = Some(cx.task(Phase::Writing, Some(self.plan.len() as u64)));
+            self.task = Some(cx.task(Phase::Writing, Some(self.left.into())));
         }
         let target = start.saturating_add(self.options.piece.max(1));
         let mut more = true;
@@ -205,7 +221,7 @@ impl PackWriter {
         }
         self.checksum.update(&out[start..]);
         if let Some(task) = &mut self.task {
-            task.set(self.next.into(), self.offset);
+            task.set(self.here.into(), self.offset);
         }
         if more {
             return Ok(ControlFlow::Continue(()));
@@ -219,7 +235,8 @@ impl PackWriter {
         self.written = Some(Written {
             checksum,
             size: self.offset,
-            objects: self.plan.len() as u32,
+            objects: self.here,
+            declared: self.left,
             deltas: self.deltas,
             reused: self.reused,
             reused_deltas: self.reused_deltas,
@@ -233,6 +250,17 @@ impl PackWriter {
         self.plan.len() as u32
     }
 
+    /// Begins the next pack, once [`fill`](Self::fill) has given the last bytes of one; gives what was written, and
+    /// whether anything is left to be written. For [`WriteOptions::max_size`].
+    pub fn next_pack(&mut self) -> Option<(Written, ControlFlow<()>)> {
+        let written = self.written.take()?;
+        self.left -= written.objects;
+        self.turn_over();
+        (self.here, self.deltas, self.reused, self.reused_deltas, self.offset) = (0, 0, 0, 0, 0);
+        let more = if self.left > 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
+        Some((written, more))
+    }
+
     /// What was written, once [`fill`](Self::fill) has given the last bytes.
     pub fn finish(self) -> Option<Written> {
         self.written
@@ -244,6 +272,9 @@ impl PackWriter {
         let ended = match self.current.take() {
             None => {
                 let Some(item) = self.choose() else { return Ok(false) };
+                if self.overflows(item)? {
+                    return Ok(false);
+                }
                 self.begin(item, out)?
             }
             Some(Current::Deflate { item }) => {
@@ -308,6 +339,7 @@ impl PackWriter {
 
     fn end(&mut self, item: u32) {
         let crc = std::mem::take(&mut self.crc).finalize();
+        self.here += 1;
         if self.options.record {
             let offset = PackOffset(self.offsets[item as usize]);
             self.entries.push(IdxEntry { id: self.plan.id(item), offset, crc });
@@ -345,7 +377,10 @@ impl PackWriter {
                 return Ok(None);
             }
             // The bases that are found never lead in a circle; if a base had to be given up, so is this delta.
-            Some(&PENDING) => return self.whole(item, out),
+            Some(&(PENDING | ELSEWHERE)) => {
+                self.plan.release(item);
+                return self.whole(item, out);
+            }
             Some(offset) => match self.options.delta_form {
                 DeltaForm::Ofs => EntryKind::OfsDelta { distance: self.offset - offset },
                 DeltaForm::Ref => EntryKind::RefDelta { base: id },
@@ -475,14 +510,14 @@ impl PackWriter {
         let base = match same_pack {
             Some(item) => match self.offsets[item as usize] {
                 TODO => Base::Wait(item),
-                PENDING => Base::Unusable,
+                PENDING | ELSEWHERE => Base::Unusable,
                 offset => Base::Written(offset, id),
             },
             // In another pack or none. Several packs may lead in a circle: it ends at what waits already.
             None => {
                 match self.finder.by_id(&self.plan, &id).map(|item| (item, self.offsets[item as usize])) {
                     Some((item, TODO)) => Base::Wait(item),
-                    Some((_, PENDING)) => Base::Unusable,
+                    Some((_, PENDING | ELSEWHERE)) => Base::Unusable,
                     Some((_, offset)) => Base::Written(offset, id),
                     None if self.options.thin.as_ref().is_some_and(|has| has(&id)) => Base::Thin(id),
                     None => Base::Unusable,
@@ -490,6 +525,16 @@ impl PackWriter {
             }
         };
         Ok(Some(base))
+    }
+
+    /// Whether an entry that is a delta can be copied as one.
+    pub(super) fn base_is_usable(
+        &self,
+        number: u32,
+        pack: &Pack,
+        entry: &RawEntry,
+    ) -> Result<bool, WriteError> {
+        Ok(!matches!(self.base(number, pack, entry)?, Some(Base::Unusable)))
     }
 
     fn wrong_crc(&self, pack: u32, item: u32, offset: PackOffset) -> WriteError {

@@ -6,6 +6,7 @@
 mod error;
 mod fill;
 mod plan;
+mod split;
 
 pub use error::WriteError;
 pub use fill::{HasObject, PackWriter, WriteOptions, Written};

@@ -168,10 +168,9 @@ impl PackPlan {
 
     /// What becomes of an item.
     pub(super) fn form(&self, item: u32) -> Form {
-        match (&self.found, self.reuse) {
-            (Some(found), _) => found.form(item),
-            (None, Reuse::Nothing) => Form::Whole,
-            (None, _) => Form::AsStored,
+        match (self.found.as_ref().map(|found| found.form(item)), self.reuse) {
+            (None | Some(Form::AsStored), Reuse::Nothing) => Form::Whole,
+            (found, _) => found.unwrap_or(Form::AsStored),
         }
     }
 

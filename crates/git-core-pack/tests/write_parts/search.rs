@@ -4,7 +4,7 @@ use super::common::{FORMATS, Repo, context, run, text};
 use super::{accepted, parts, record, rows, write};
 use git_core_idx::IdxPosition;
 use git_core_object::{ErrorKind, ObjectId};
-use git_core_pack::{HasObject, Pack, PackPlan, Reuse, SearchOptions, WriteOptions, Written};
+use git_core_pack::{HasObject, Pack, PackPlan, PackWriter, Reuse, SearchOptions, WriteOptions, Written};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -191,6 +191,53 @@ fn bases_of_the_receiver_help_a_thin_pack() {
         run(there.path(), &["index-pack", "--stdin", "--fix-thin", "--strict"], &bytes);
         let head = text(repo.path(), &["rev-parse", "main"]);
         run(there.path(), &["rev-list", "--objects", &head], b"");
+    }
+}
+
+#[test]
+fn several_packs_hold_what_one_may_not() {
+    for format in FORMATS {
+        let repo = Repo::new(format, 80, &[]);
+        repo.repack(&[]);
+        let pack = repo.open();
+        let mut expected: Vec<_> = pack.idx().ids().collect();
+        for (reuse, search) in
+            [(Reuse::All, false), (Reuse::Whole, true), (Reuse::Nothing, true), (Reuse::Nothing, false)]
+        {
+            let mut plan = plan(&repo, &pack, reuse);
+            if search {
+                let options = SearchOptions { kept_result: 40, ..SearchOptions::default() };
+                plan.find_deltas(&*pack, &options, &context(2)).unwrap();
+            }
+            let max = 6000;
+            let options = WriteOptions { max_size: Some(max), ..record() };
+            let mut writer = PackWriter::new(plan, pack.clone(), options).unwrap();
+            let (mut ids, mut packs) = (Vec::new(), 0);
+            loop {
+                let mut bytes = Vec::new();
+                while writer.fill(&mut bytes, &context(1)).unwrap().is_continue() {}
+                let (mut written, more) = writer.next_pack().unwrap();
+                assert!(written.objects > 0 && (written.size <= max || written.objects == 1), "{written:?}");
+                assert_eq!(written.declared == written.objects, more.is_break());
+                let end = bytes.len() - format.raw_len();
+                bytes[8..12].copy_from_slice(&written.objects.to_be_bytes());
+                let mut checksum = git_core_hash::Checksum::new(format);
+                checksum.update(&bytes[..end]);
+                written.checksum = checksum.finish();
+                bytes[end..].copy_from_slice(written.checksum.as_bytes());
+                let here: Vec<_> = written.entries.iter().map(|entry| entry.id).collect();
+                accepted(&repo, &bytes, &written, &here);
+                ids.extend(here);
+                packs += 1;
+                if more.is_break() {
+                    break;
+                }
+            }
+            assert!(packs > 2);
+            ids.sort();
+            expected.sort();
+            assert!(ids == expected, "every object is in one pack");
+        }
     }
 }
 
