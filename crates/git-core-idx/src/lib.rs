@@ -1,9 +1,10 @@
 //! Where an object is: pack indexes, reverse indexes and multi-pack indexes, as pure functions on bytes.
 //!
 //! Nothing here opens a file: whoever has the bytes of an `.idx` or `.rev` file (mapped, read or received)
-//! hands them in. What stands at an offset of a pack is left to `git-core-pack`.
+//! hands them in. What stands at an offset of a pack is left to `git-core-pack`. [`graph`] holds what walks need
+//! of commits.
 //!
-//! The formats are those of `gitformat-pack(5)`.
+//! The formats are those of `gitformat-pack(5)` and `gitformat-commit-graph(5)`.
 #![forbid(unsafe_code)]
 
 mod bytes;
@@ -11,6 +12,7 @@ mod error;
 mod file;
 pub mod midx;
 mod mtimes;
+pub mod graph;
 mod order;
 mod rev;
 mod search;

@@ -216,6 +216,14 @@ pub enum Phase {
     Connectivity,
     /// Writing the files of a working tree.
     Checkout,
+    /// Finding the commits of a commit-graph.
+    GraphCommits,
+    /// Computing the generations of a commit-graph.
+    GraphGenerations,
+    /// Making the changed-path filters of a commit-graph.
+    GraphFilters,
+    /// Comparing a commit-graph with the commits.
+    GraphVerify,
 }
 
 impl Phase {
@@ -232,6 +240,10 @@ impl Phase {
             Phase::Unpacking => "Unpacking objects",
             Phase::Connectivity => "Checking connectivity",
             Phase::Checkout => "Updating files",
+            Phase::GraphCommits => "Expanding reachable commits in commit graph",
+            Phase::GraphGenerations => "Computing commit graph generation numbers",
+            Phase::GraphFilters => "Computing commit changed paths Bloom filters",
+            Phase::GraphVerify => "Verifying commits in commit graph",
         }
     }
 }

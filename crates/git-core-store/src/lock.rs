@@ -73,13 +73,26 @@ impl LockFile {
     /// # Errors
     /// [`LockError`].
     pub fn acquire(disk: &Arc<dyn Disk>, target: &Path, wait: Duration) -> Result<Self, LockError> {
+        Self::acquire_as(disk, target, wait, Access::Writable)
+    }
+
+    /// As [`acquire`](Self::acquire), for a file that the lock file's access is right for.
+    ///
+    /// # Errors
+    /// [`LockError`].
+    pub fn acquire_as(
+        disk: &Arc<dyn Disk>,
+        target: &Path,
+        wait: Duration,
+        access: Access,
+    ) -> Result<Self, LockError> {
         let mut lock = target.as_os_str().to_owned();
         lock.push(".lock");
         let lock = PathBuf::from(lock);
         let until = Instant::now() + wait;
         let mut pause = Duration::from_millis(1);
         loop {
-            match disk.create_new(&lock, Access::Writable) {
+            match disk.create_new(&lock, access) {
                 Ok(file) => {
                     return Ok(LockFile {
                         disk: disk.clone(),

@@ -2,6 +2,8 @@
 
 use crate::pack_set::{PackSet, Readers};
 use crate::{Location, Reference, Snapshot, StoredPack};
+use git_core_idx::SharedBytes;
+use git_core_idx::graph::CommitGraph;
 use git_core_object::{Header, IdPrefix, Kind, ObjectFormat, ObjectId, Objects, ReadError};
 use git_core_ref::{RefName, ReflogLine};
 use std::ops::ControlFlow;
@@ -170,6 +172,14 @@ impl Snapshot for Overlay {
             }
         }
         self.base.stream(id, sink)
+    }
+
+    fn commit_graph(&self) -> Option<Arc<CommitGraph<SharedBytes>>> {
+        self.base.commit_graph()
+    }
+
+    fn alters_history(&self) -> bool {
+        self.base.alters_history()
     }
 
     fn shallow(&self) -> &[ObjectId] {

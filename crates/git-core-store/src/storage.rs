@@ -10,6 +10,8 @@ use git_core_idx::midx::MidxFile;
 use git_core_object::{
     BoxError, Context, Header, IdPrefix, Kind, ObjectFormat, ObjectId, Objects, ReadError,
 };
+use git_core_idx::SharedBytes;
+use git_core_idx::graph::CommitGraph;
 use git_core_pack::Pack;
 use git_core_ref::{RefName, RefTransaction, ReflogLine, Target};
 use std::any::Any;
@@ -136,6 +138,17 @@ pub trait Snapshot: Objects {
         let header = Header { kind, size: content.len() as u64 };
         let _ = sink(header, &content);
         Ok(Some(header))
+    }
+
+    /// The commit-graph, if there is one that tells of the history as it is to be seen: what it says of a commit
+    /// is what the commit says. Commits that came later are not in it.
+    fn commit_graph(&self) -> Option<Arc<CommitGraph<SharedBytes>>> {
+        None
+    }
+
+    /// Whether some objects are to be read as others: there are grafts or replacements.
+    fn alters_history(&self) -> bool {
+        false
     }
 
     /// The commits whose parents the repository does not have, sorted; empty unless it is shallow.

@@ -3,6 +3,7 @@
 mod cat_file;
 mod cat_file_batch;
 mod clone;
+mod commit_graph;
 mod daemon;
 mod diff_tree;
 mod fetch;
@@ -59,6 +60,7 @@ static COMMANDS: &[Command] = &[
     upload_pack::UPLOAD_PACK,
     upload_pack::RECEIVE_PACK,
     cat_file::COMMAND,
+    commit_graph::COMMAND,
     diff_tree::COMMAND,
     for_each_ref::COMMAND,
     hash_object::COMMAND,

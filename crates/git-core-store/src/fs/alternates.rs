@@ -16,7 +16,7 @@ pub(crate) const MAX_DEPTH: usize = 5;
 ///
 /// # Errors
 /// [`ReadError::Unavailable`] when an `alternates` file is there and cannot be read.
-pub(crate) fn alternates(own: &Path, extra: &[PathBuf]) -> Result<Vec<PathBuf>, ReadError> {
+pub fn alternates(own: &Path, extra: &[PathBuf]) -> Result<Vec<PathBuf>, ReadError> {
     let mut seen = HashSet::new();
     seen.extend(own.canonicalize());
     let mut found = Vec::new();

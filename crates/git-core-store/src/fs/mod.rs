@@ -4,6 +4,7 @@
 //! goes through [`sys::Disk`].
 
 mod alternates;
+pub mod commit_graph;
 pub mod init;
 pub mod layout;
 mod loose;
@@ -20,6 +21,7 @@ mod spool;
 mod storage;
 pub mod sys;
 
+pub use alternates::alternates as alternate_directories;
 pub use objects::{FsObjects, ObjectsOptions};
 pub use packs::open_pack;
 pub use storage::{FsOptions, FsStorage};

@@ -4,6 +4,7 @@
 //! is found in neither is looked for again if a pack directory has changed since it was read.
 
 use super::alternates::alternates;
+use super::commit_graph::{self, GraphUse};
 use super::loose::{FlushNow, LooseObjects, LooseWriter};
 use super::packs::{OpenOptions, PackDir, PackList};
 use super::sys::Disk;
@@ -11,6 +12,8 @@ use crate::overlay::{Singles, append_least};
 use crate::pack_set::{PackSet, Readers, Sink};
 use crate::{ReceiveError, StoredPack};
 use arc_swap::ArcSwap;
+use git_core_idx::SharedBytes;
+use git_core_idx::graph::CommitGraph;
 use git_core_object::loose::Level;
 use git_core_object::{Header, IdPrefix, Kind, Limits, ObjectFormat, ObjectId, Objects, ReadError};
 use git_core_pack::DeltaCache;
@@ -35,6 +38,8 @@ pub struct ObjectsOptions {
     pub object_bytes: u64,
     /// Whether multi-pack indexes are used (`core.multiPackIndex`).
     pub multi_pack_index: bool,
+    /// What is read of the commit-graph.
+    pub commit_graph: GraphUse,
 }
 
 impl Default for ObjectsOptions {
@@ -46,6 +51,7 @@ impl Default for ObjectsOptions {
             delta_cache_bytes: usize::try_from(limits.delta_cache_bytes).unwrap_or(usize::MAX),
             object_bytes: limits.object_bytes,
             multi_pack_index: true,
+            commit_graph: GraphUse::default(),
         }
     }
 }
@@ -199,6 +205,26 @@ impl FsObjects {
             }
         }
         Ok(())
+    }
+
+    /// The object directories, the repository's own first.
+    pub(crate) fn dirs(&self) -> impl Iterator<Item = &Path> {
+        self.dirs.iter().map(|dir| dir.path.parent().unwrap_or(&self.dir))
+    }
+
+    /// The commit-graph as it is now, as far as it is to be used.
+    pub(crate) fn load_commit_graph(&self) -> Option<CommitGraph<SharedBytes>> {
+        if self.options.commit_graph == GraphUse::Off {
+            return None;
+        }
+        let dirs: Vec<_> = self.dirs().collect();
+        let (found, mut problems) = commit_graph::load(&dirs, self.format);
+        problems.extend(found.iter().flat_map(|found| &found.problems).cloned());
+        for problem in problems {
+            tracing::warn!(directory = %self.dir.display(), problem, "a commit-graph is passed over");
+        }
+        let graph = found?.graph;
+        Some(if self.options.commit_graph == GraphUse::Levels { graph.with_levels_only() } else { graph })
     }
 
     /// All loose objects, those of alternates too.

@@ -4,12 +4,14 @@ use super::objects::FsObjects;
 use super::packs::PackList;
 use super::refs::RefsSnapshot;
 use crate::{Location, Reference, Snapshot, StoredMidx, StoredPack};
+use git_core_idx::SharedBytes;
+use git_core_idx::graph::CommitGraph;
 use git_core_object::{Header, IdPrefix, Kind, ObjectFormat, ObjectId, Objects, ReadError};
 use git_core_ref::{RefName, ReflogLine};
 use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The refs and packs of one moment, and loose objects whenever they came.
 pub(crate) struct FsSnapshot {
@@ -17,6 +19,8 @@ pub(crate) struct FsSnapshot {
     packs: Arc<PackList>,
     refs: RefsSnapshot,
     shallow: Vec<ObjectId>,
+    /// Opened when it is first asked for.
+    graph: OnceLock<Option<Arc<CommitGraph<SharedBytes>>>>,
 }
 
 impl FsSnapshot {
@@ -27,7 +31,7 @@ impl FsSnapshot {
     ) -> Result<Self, ReadError> {
         let shallow = read_shallow(shallow, objects.format())?;
         let packs = objects.current_packs()?;
-        Ok(FsSnapshot { objects, packs, refs, shallow })
+        Ok(FsSnapshot { objects, packs, refs, shallow, graph: OnceLock::new() })
     }
 }
 
@@ -130,6 +134,13 @@ impl Snapshot for FsSnapshot {
         sink: &mut dyn FnMut(Header, &[u8]) -> ControlFlow<()>,
     ) -> Result<Option<Header>, ReadError> {
         self.objects.stream_in(&self.packs, id, sink)
+    }
+
+    fn commit_graph(&self) -> Option<Arc<CommitGraph<SharedBytes>>> {
+        if !self.shallow.is_empty() {
+            return None;
+        }
+        self.graph.get_or_init(|| self.objects.load_commit_graph().map(Arc::new)).clone()
     }
 
     fn shallow(&self) -> &[ObjectId] {

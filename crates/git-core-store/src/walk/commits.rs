@@ -1,7 +1,8 @@
 //! Commits in the order of `git rev-list`: the newest first, those that some tips reach and others do not.
 
 use super::graph::{ByTime, Flags, Graph, Node};
-use git_core_object::{Context, ObjectId, Objects, ReadError};
+use crate::Snapshot;
+use git_core_object::{Context, ObjectId, ReadError};
 use std::collections::VecDeque;
 
 /// Which commits a walk is about.
@@ -50,7 +51,7 @@ const SLOP: u32 = 5;
 
 /// Goes through the commits of a [`Query`].
 pub struct CommitWalk<'a> {
-    graph: Graph<&'a dyn Objects>,
+    graph: Graph<&'a dyn Snapshot>,
     flags: Flags,
     queue: ByTime,
     /// Commits in the queue that are not hidden.
@@ -68,13 +69,13 @@ impl<'a> CommitWalk<'a> {
     /// # Errors
     /// [`ReadError`] when a commit of the query is missing, damaged, or no commit.
     pub fn new(
-        objects: &'a dyn Objects,
+        snapshot: &'a dyn Snapshot,
         shallow: &[ObjectId],
         query: &Query,
         cx: &'a Context,
     ) -> Result<Self, ReadError> {
         let mut walk = CommitWalk {
-            graph: Graph::new(objects, shallow),
+            graph: Graph::new(snapshot, shallow),
             flags: Flags::default(),
             queue: ByTime::default(),
             open: 0,
@@ -143,7 +144,7 @@ impl<'a> CommitWalk<'a> {
         Ok(None)
     }
 
-    pub(super) fn graph(&self) -> &Graph<&'a dyn Objects> {
+    pub(super) fn graph(&self) -> &Graph<&'a dyn Snapshot> {
         &self.graph
     }
 

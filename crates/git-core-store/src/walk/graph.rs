@@ -1,40 +1,57 @@
-//! Commits as they are met, under small numbers of their own.
+//! Commits as they are met, under small numbers of their own: their place in the commit-graph, or numbers behind
+//! all of it.
 
-use git_core_object::{Context, Kind, ObjectId, Objects, ReadError, commit};
+use crate::Snapshot;
+use git_core_idx::SharedBytes;
+use git_core_idx::graph::{CommitGraph, GraphError, GraphPosition};
+use git_core_object::{Kind, ObjectId, Objects as _, ReadError, commit};
 use hashbrown::HashTable;
 use std::collections::BinaryHeap;
 use std::ops::{Deref, Range};
+use std::sync::Arc;
 
 /// Index of a commit in a [`Graph`].
 pub(super) type Node = u32;
 
-/// The commits that one walk has met. Each is read once, when it is first needed.
+/// The generation of a commit that is not in the commit-graph: nothing that is there reaches it.
+pub(super) const UNKNOWN: u64 = u64::MAX;
+
+/// The commits that one walk has met. Each is read once, when it is first needed: from the commit-graph, or else
+/// from its object.
 pub(super) struct Graph<O> {
     objects: O,
+    stored: Option<Arc<CommitGraph<SharedBytes>>>,
+    /// Numbers below this are positions in the commit-graph.
+    base: u32,
     shallow: Vec<ObjectId>,
+    /// Of the commits that are not in the commit-graph.
     ids: Vec<ObjectId>,
-    loaded: Vec<Loaded>,
+    trees: Vec<Option<ObjectId>>,
     index: HashTable<Node>,
+    /// Of all commits; zero before they were read.
+    times: Vec<i64>,
+    /// Where the parents begin, and one more than their number; zero before they were read.
+    links: Vec<u64>,
     parents: Vec<Node>,
     buf: Vec<u8>,
 }
 
-#[derive(Clone)]
-struct Loaded {
-    time: i64,
-    tree: Option<ObjectId>,
-    parents: Range<u32>,
-}
-
-impl<O: Deref<Target: Objects>> Graph<O> {
+impl<O: Deref<Target: Snapshot>> Graph<O> {
     /// `shallow` is sorted: commits in it have no parents here, whatever they say.
     pub(super) fn new(objects: O, shallow: &[ObjectId]) -> Self {
+        // The commit-graph knows nothing of shallow commits.
+        let stored = if shallow.is_empty() { objects.commit_graph() } else { None };
+        let base = stored.as_ref().map_or(0, |graph| graph.count());
         Graph {
             objects,
+            stored,
+            base,
             shallow: shallow.to_vec(),
             ids: Vec::new(),
-            loaded: Vec::new(),
+            trees: Vec::new(),
             index: HashTable::new(),
+            times: vec![0; base as usize],
+            links: vec![0; base as usize],
             parents: Vec::new(),
             buf: Vec::new(),
         }
@@ -44,36 +61,67 @@ impl<O: Deref<Target: Objects>> Graph<O> {
         &self.objects
     }
 
-    /// How many commits have a number.
+    pub(super) fn stored(&self) -> Option<&Arc<CommitGraph<SharedBytes>>> {
+        self.stored.as_ref()
+    }
+
+    /// All numbers are below this.
     pub(super) fn len(&self) -> usize {
-        self.ids.len()
+        self.base as usize + self.ids.len()
     }
 
     /// The number of a commit, which need not have been read.
     pub(super) fn node(&mut self, id: &ObjectId) -> Node {
-        let ids = &self.ids;
-        let found = self.index.find(hash(id), |node| ids[*node as usize] == *id);
+        if let Some(at) = self.stored.as_ref().and_then(|graph| graph.lookup(id)) {
+            return at.0;
+        }
+        let (ids, base) = (&self.ids, self.base);
+        let found = self.index.find(hash(id), |node| ids[(*node - base) as usize] == *id);
         if let Some(node) = found {
             return *node;
         }
-        let node = self.ids.len() as Node;
+        let node = base + self.ids.len() as Node;
         self.ids.push(*id);
-        self.loaded.push(Loaded { time: 0, tree: None, parents: 0..0 });
+        self.trees.push(None);
+        self.times.push(0);
+        self.links.push(0);
         let ids = &self.ids;
-        self.index.insert_unique(hash(id), node, |node| hash(&ids[*node as usize]));
+        self.index.insert_unique(hash(id), node, |node| hash(&ids[(*node - base) as usize]));
         node
     }
 
+    /// The number of a commit that has one.
+    pub(super) fn find(&self, id: &ObjectId) -> Option<Node> {
+        if let Some(at) = self.stored.as_ref().and_then(|graph| graph.lookup(id)) {
+            return Some(at.0);
+        }
+        self.index.find(hash(id), |node| self.ids[(*node - self.base) as usize] == *id).copied()
+    }
+
     pub(super) fn id(&self, node: Node) -> ObjectId {
-        self.ids[node as usize]
+        match &self.stored {
+            Some(graph) if node < self.base => graph.id(GraphPosition(node)),
+            _ => self.ids[(node - self.base) as usize],
+        }
     }
 
     /// Reads the commit unless it was read before. `false` when it is not there.
     pub(super) fn load(&mut self, node: Node) -> Result<bool, ReadError> {
-        if self.loaded[node as usize].tree.is_some() {
+        if self.links[node as usize] != 0 {
             return Ok(true);
         }
-        let id = self.ids[node as usize];
+        if let Some(graph) = &self.stored
+            && node < self.base
+        {
+            let start = self.parents.len();
+            for parent in graph.parents(GraphPosition(node)) {
+                self.parents.push(parent.map_err(damaged)?.0);
+            }
+            self.times[node as usize] = graph.time(GraphPosition(node));
+            self.linked(node, start);
+            return Ok(true);
+        }
+        let id = self.ids[(node - self.base) as usize];
         let mut buf = std::mem::take(&mut self.buf);
         let found = self.objects.read(&id, &mut buf);
         let result = match found {
@@ -89,16 +137,21 @@ impl<O: Deref<Target: Objects>> Graph<O> {
     fn link(&mut self, node: Node, id: &ObjectId, content: &[u8]) -> Result<(), ReadError> {
         let links = commit::links(id.format(), content)
             .map_err(|e| ReadError::corrupt(format_args!("commit {id}"), e))?;
-        let start = self.parents.len() as u32;
+        let start = self.parents.len();
         if self.shallow.is_empty() || self.shallow.binary_search(id).is_err() {
             for parent in links.parents() {
                 let parent = self.node(&parent);
                 self.parents.push(parent);
             }
         }
-        self.loaded[node as usize] =
-            Loaded { time: links.time, tree: Some(links.tree), parents: start..self.parents.len() as u32 };
+        self.times[node as usize] = links.time;
+        self.trees[(node - self.base) as usize] = Some(links.tree);
+        self.linked(node, start);
         Ok(())
+    }
+
+    fn linked(&mut self, node: Node, start: usize) {
+        self.links[node as usize] = (start as u64) << 32 | (self.parents.len() - start + 1) as u64;
     }
 
     /// Like [`load`](Self::load), for a commit that must be there.
@@ -111,22 +164,40 @@ impl<O: Deref<Target: Objects>> Graph<O> {
 
     /// Seconds since 1970; 0 before the commit was read.
     pub(super) fn time(&self, node: Node) -> i64 {
-        self.loaded[node as usize].time
+        self.times[node as usize]
     }
 
     /// The root tree; `None` before the commit was read.
     pub(super) fn tree(&self, node: Node) -> Option<ObjectId> {
-        self.loaded[node as usize].tree
+        match &self.stored {
+            Some(graph) if node < self.base => Some(graph.tree(GraphPosition(node))),
+            _ => self.trees[(node - self.base) as usize],
+        }
+    }
+
+    /// A number that is greater than that of every ancestor, as far as the commit-graph knows one: a commit
+    /// reaches none whose number is greater than its own. [`UNKNOWN`] outside of the commit-graph.
+    pub(super) fn generation(&self, node: Node) -> Result<u64, ReadError> {
+        match &self.stored {
+            Some(graph) if node < self.base => graph.generation(GraphPosition(node)).map_err(damaged),
+            _ => Ok(UNKNOWN),
+        }
     }
 
     /// Indexes into which [`parent`](Self::parent) looks; empty before the commit was read.
     pub(super) fn parents(&self, node: Node) -> Range<u32> {
-        self.loaded[node as usize].parents.clone()
+        let link = self.links[node as usize];
+        let (start, count) = ((link >> 32) as u32, link as u32);
+        start..start + count.saturating_sub(1)
     }
 
     pub(super) fn parent(&self, at: u32) -> Node {
         self.parents[at as usize]
     }
+}
+
+fn damaged(error: GraphError) -> ReadError {
+    ReadError::corrupt("the commit-graph", error)
 }
 
 fn hash(id: &ObjectId) -> u64 {
@@ -183,64 +254,4 @@ impl ByTime {
     pub(super) fn newest(&self) -> Option<(i64, Node)> {
         self.heap.peek().map(|(time, _, node)| (*time, *node))
     }
-}
-
-/// Whether `descendant` is `ancestor` or has it among its ancestors: whether moving a branch from the latter
-/// to the former is a fast-forward.
-///
-/// # Errors
-/// [`ReadError`] when a commit on the way is missing or damaged.
-pub fn is_ancestor(
-    objects: &dyn Objects,
-    shallow: &[ObjectId],
-    ancestor: &ObjectId,
-    descendant: &ObjectId,
-    cx: &Context,
-) -> Result<bool, ReadError> {
-    const OURS: u8 = 1;
-    const THEIRS: u8 = 2;
-    const QUEUED: u8 = 4;
-    if ancestor == descendant {
-        return Ok(true);
-    }
-    // Both sides are walked at once, the newest commit first. Once every commit left to visit is reached from
-    // the ancestor's side, nothing of the descendant's side can lead to it any more.
-    let mut graph = Graph::new(objects, shallow);
-    let (target, start) = (graph.node(ancestor), graph.node(descendant));
-    let (mut flags, mut queue) = (Flags::default(), ByTime::default());
-    for (node, side) in [(target, THEIRS), (start, OURS)] {
-        graph.require(node)?;
-        flags.set(node, side | QUEUED);
-        queue.push(graph.time(node), node);
-    }
-    let (mut visited, mut open) = (0u64, 1usize);
-    while open > 0
-        && let Some(node) = queue.pop()
-    {
-        visited += 1;
-        if visited.is_multiple_of(1024) {
-            cx.check()?;
-        }
-        let sides = flags.get(node) & (OURS | THEIRS);
-        flags.clear(node, QUEUED);
-        open -= usize::from(sides == OURS);
-        for at in graph.parents(node) {
-            let parent = graph.parent(at);
-            if sides & OURS != 0 && parent == target {
-                return Ok(true);
-            }
-            let before = flags.get(parent);
-            if before & sides == sides {
-                continue;
-            }
-            graph.require(parent)?;
-            flags.set(parent, sides | QUEUED);
-            open += usize::from(flags.get(parent) == OURS | QUEUED);
-            open -= usize::from(before == OURS | QUEUED);
-            if before & QUEUED == 0 {
-                queue.push(graph.time(parent), parent);
-            }
-        }
-    }
-    Ok(false)
 }

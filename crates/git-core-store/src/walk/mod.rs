@@ -5,6 +5,8 @@
 //! paths. [`Haves`] is the client's part of a negotiation and [`Ready`] the server's. [`is_ancestor`] answers
 //! whether an update is a fast-forward. All of them run on any [`Snapshot`](crate::Snapshot).
 
+mod ancestry;
+pub(crate) mod changed;
 mod commits;
 mod connectivity;
 mod graph;
@@ -15,9 +17,9 @@ mod numbers;
 mod reachable;
 mod trees;
 
+pub use ancestry::is_ancestor;
 pub use commits::{CommitWalk, MissingExcludes, Query, WalkedCommit};
 pub use connectivity::check_connected;
-pub use graph::is_ancestor;
 pub use listing::{Listed, list_objects};
 pub use negotiate::{Haves, Ready};
 pub use numbers::Numbers;

@@ -2,7 +2,8 @@
 
 use super::graph::{ByTime, Flags, Graph, Node};
 use super::peel;
-use git_core_object::{Context, Kind, ObjectId, Objects, ReadError};
+use crate::Snapshot;
+use git_core_object::{Context, Kind, ObjectId, ReadError};
 use std::sync::Arc;
 
 const SEEN: u8 = 1;
@@ -16,7 +17,7 @@ const SHOWN: u8 = 8;
 /// Commits that turn out to be common, and all that they reach, are not offered; what the server has shown to be
 /// common is offered once, since the server cannot know that we have it, too, and what it reaches is not.
 pub struct Haves {
-    graph: Graph<Arc<dyn Objects>>,
+    graph: Graph<Arc<dyn Snapshot>>,
     flags: Flags,
     queue: ByTime,
     /// Commits in the queue that may have to be offered.
@@ -31,7 +32,7 @@ impl Haves {
     /// # Errors
     /// [`ReadError`] when a commit is damaged.
     pub fn new(
-        objects: Arc<dyn Objects>,
+        objects: Arc<dyn Snapshot>,
         shallow: &[ObjectId],
         tips: impl IntoIterator<Item = ObjectId>,
         cx: &Context,
@@ -144,7 +145,7 @@ impl Haves {
 
 /// The server's part: collects what the client has, and says when that is enough to build a pack from.
 pub struct Ready {
-    graph: Graph<Arc<dyn Objects>>,
+    graph: Graph<Arc<dyn Snapshot>>,
     flags: Flags,
     common: Vec<ObjectId>,
     /// Times of the oldest commit known to be common.
@@ -160,7 +161,7 @@ impl Ready {
     /// # Errors
     /// [`ReadError`] when a want is missing or damaged.
     pub fn new(
-        objects: Arc<dyn Objects>,
+        objects: Arc<dyn Snapshot>,
         shallow: &[ObjectId],
         wants: &[ObjectId],
         cx: &Context,

@@ -1,9 +1,11 @@
 //! A repository: a handle on its storage, with what its configuration says.
 
+mod graph;
 mod objects;
 mod open;
 mod refs;
 
+pub use graph::GraphError;
 pub use objects::{FindError, ObjectWriter, Storable};
 pub use open::{Environment, InitKind, InitOptions, OpenError, Template};
 pub use refs::{RefError, Refs};

@@ -4,6 +4,7 @@ use super::Repository;
 use bstr::ByteSlice as _;
 use git_core_object::{ErrorKind, Ident, ReadError, Time, parse_date};
 use git_core_store::config::{Config, ConfigError, Environment as ConfigEnvironment, Place};
+use git_core_store::fs::commit_graph::GraphUse;
 use git_core_store::fs::layout::{self, BareRepositories, Boundary, Layout, Overrides, Owner, Strictness};
 use git_core_store::fs::refs::LogUpdates;
 use git_core_store::fs::sys::{Disk, RealDisk};
@@ -205,6 +206,7 @@ impl Repository {
         if let Some(used) = config.bool("core.multiPackIndex")? {
             options.objects.multi_pack_index = used;
         }
+        options.objects.commit_graph = graph_use(&config)?;
         let storage = FsStorage::open(&layout.git_dir, &layout.common_dir, options)?;
         let committer = environment.ident(&config);
         let repository = Self::assemble(Arc::new(storage), Some(layout), config);
@@ -213,6 +215,17 @@ impl Repository {
             None => repository,
         })
     }
+}
+
+/// What is read of the commit-graph: `core.commitGraph` and `commitGraph.generationVersion`.
+fn graph_use(config: &Config) -> Result<GraphUse, ConfigError> {
+    if config.bool("core.commitGraph")? == Some(false) {
+        return Ok(GraphUse::Off);
+    }
+    Ok(match config.int("commitGraph.generationVersion")? {
+        Some(1) => GraphUse::Levels,
+        _ => GraphUse::Full,
+    })
 }
 
 /// `core.logAllRefUpdates`.
