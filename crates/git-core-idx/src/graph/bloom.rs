@@ -29,7 +29,8 @@ impl FilterSettings {
 
     /// What to look for in filters to learn of this path.
     pub fn key(&self, path: &[u8]) -> FilterKey {
-        let hash = |seed| if self.version == 1 { murmur3::<true>(seed, path) } else { murmur3::<false>(seed, path) };
+        let hash =
+            |seed| if self.version == 1 { murmur3::<true>(seed, path) } else { murmur3::<false>(seed, path) };
         let (first, second) = (hash(0x293a_e76f), hash(0x7e64_6e2c));
         let bits = (0..self.hashes.min(Self::MAX_HASHES)).map(|n| first.wrapping_add(n.wrapping_mul(second)));
         FilterKey(bits.collect())
@@ -144,7 +145,8 @@ mod tests {
             FilterBuilder::new(settings).build(Some(paths.iter().map(Vec::as_slice)), &mut out);
             assert_eq!(out.len(), 50);
             assert!(paths.iter().all(|path| FilterRef(&out).may_contain(&settings.key(path))));
-            let others = (0..1000).filter(|n| FilterRef(&out).may_contain(&settings.key(format!("o{n}").as_bytes())));
+            let others =
+                (0..1000).filter(|n| FilterRef(&out).may_contain(&settings.key(format!("o{n}").as_bytes())));
             assert!(others.count() < 50);
         }
     }

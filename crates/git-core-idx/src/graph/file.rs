@@ -91,9 +91,8 @@ impl<B: AsRef<[u8]>> GraphFile<B> {
                 _ => Err(GraphError::ChunkSize { chunk }),
             }
         };
-        let required_table = |id, row_len, chunk| {
-            table(id, row_len, chunk)?.ok_or(GraphError::MissingChunk { chunk })
-        };
+        let required_table =
+            |id, row_len, chunk| table(id, row_len, chunk)?.ok_or(GraphError::MissingChunk { chunk });
         let ids_at = required_table(chunk_id::IDS, hash, "OID lookup")?;
         let commits_at = required_table(chunk_id::COMMITS, hash + 16, "commit data")?;
         let generations_at = table(chunk_id::GENERATIONS, 4, "generations")?;
@@ -332,7 +331,8 @@ fn filters(data: &[u8], chunks: &Chunks, count: u32) -> Option<Filters> {
     }
     let word = |n: usize| be32(data, whole.start + n * 4);
     let settings = FilterSettings { version: word(0)?, hashes: word(1)?, bits_per_path: word(2)? };
-    let known = matches!(settings.version, 1 | 2) && (1..=FilterSettings::MAX_HASHES).contains(&settings.hashes);
+    let known =
+        matches!(settings.version, 1 | 2) && (1..=FilterSettings::MAX_HASHES).contains(&settings.hashes);
     known.then_some(Filters {
         settings,
         index_at: index.start,

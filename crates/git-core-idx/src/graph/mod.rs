@@ -10,13 +10,15 @@ mod chain;
 mod chunks;
 mod error;
 mod file;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use bloom::{FilterBuilder, FilterKey, FilterRef, FilterSettings, FilterTable};
 pub use chain::{CommitGraph, GraphParents};
 pub use error::GraphError;
 pub use file::GraphFile;
-pub use write::{GraphEntry, GraphOptions, Generations, write_graph};
+pub use write::{Generations, GraphEntry, GraphOptions, write_graph};
 
 /// A commit in a chain: its rank among the sorted ids of its file, plus the commits of all files below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

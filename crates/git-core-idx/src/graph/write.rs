@@ -1,7 +1,9 @@
 //! Writing a commit-graph file, byte for byte as git writes it.
 
 use super::chunks::ROW_LEN;
-use super::{DATE_BITS, FilterTable, GraphError, MARK, MAX_LEVEL, MAX_OFFSET, NO_PARENT, SIGNATURE, chunk_id};
+use super::{
+    DATE_BITS, FilterTable, GraphError, MARK, MAX_LEVEL, MAX_OFFSET, NO_PARENT, SIGNATURE, chunk_id,
+};
 use git_core_hash::{Checksum, Digest};
 use git_core_object::{ObjectFormat, ObjectId};
 

@@ -79,7 +79,9 @@ impl<'a> TreeCompare<'a> {
                 (Some(a), Some(b)) => in_tree_order(a, b),
             };
             let (a, b) = (old.filter(|_| order.is_le()), new.filter(|_| order.is_ge()));
-            let same = matches!((&a, &b), (Some(a), Some(b)) if a.id == b.id && a.mode == b.mode);
+            // Old trees have permissions in their modes that mean nothing.
+            let same =
+                matches!((&a, &b), (Some(a), Some(b)) if a.id == b.id && a.mode.kind() == b.mode.kind());
             if !same && let Some(one) = a.or(b) {
                 path.truncate(parent_len);
                 path.extend_from_slice(one.name);

@@ -61,10 +61,6 @@ impl<O: Deref<Target: Snapshot>> Graph<O> {
         &self.objects
     }
 
-    pub(super) fn stored(&self) -> Option<&Arc<CommitGraph<SharedBytes>>> {
-        self.stored.as_ref()
-    }
-
     /// All numbers are below this.
     pub(super) fn len(&self) -> usize {
         self.base as usize + self.ids.len()
@@ -88,14 +84,6 @@ impl<O: Deref<Target: Snapshot>> Graph<O> {
         let ids = &self.ids;
         self.index.insert_unique(hash(id), node, |node| hash(&ids[(*node - base) as usize]));
         node
-    }
-
-    /// The number of a commit that has one.
-    pub(super) fn find(&self, id: &ObjectId) -> Option<Node> {
-        if let Some(at) = self.stored.as_ref().and_then(|graph| graph.lookup(id)) {
-            return Some(at.0);
-        }
-        self.index.find(hash(id), |node| self.ids[(*node - self.base) as usize] == *id).copied()
     }
 
     pub(super) fn id(&self, node: Node) -> ObjectId {

@@ -27,7 +27,12 @@ pub struct SplitOptions {
 
 impl Default for SplitOptions {
     fn default() -> Self {
-        SplitOptions { strategy: SplitStrategy::default(), size_multiple: 2, max_commits: 0, expire_before: None }
+        SplitOptions {
+            strategy: SplitStrategy::default(),
+            size_multiple: 2,
+            max_commits: 0,
+            expire_before: None,
+        }
     }
 }
 
@@ -145,7 +150,8 @@ fn expire(
     let dir = chain_dir(objects);
     let Ok(entries) = std::fs::read_dir(&dir) else { return Ok(()) };
     // Times are compared by whole seconds, as git does.
-    let seconds = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let seconds =
+        |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
     for entry in entries.flatten() {
         let Ok(name) = entry.file_name().into_string() else { continue };
         if !name.ends_with(".graph") || used.contains(&name) {

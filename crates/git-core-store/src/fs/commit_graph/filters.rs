@@ -87,7 +87,8 @@ fn run(
         {
             cx.check()?;
             for job in *chunk {
-                let paths = changed(&mut compare, job).inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
+                let paths =
+                    changed(&mut compare, job).inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
                 let mut filter = Vec::new();
                 builder.build(paths.as_ref().map(|paths| paths.iter().map(Vec::as_slice)), &mut filter);
                 made.push((job.place, filter));

@@ -10,7 +10,9 @@ mod write;
 
 pub use chain::{SplitOptions, SplitStrategy};
 pub use verify::{FindingClass, GraphFinding, VerifyDepth, verify_commit_graph};
-pub use write::{ChangedPaths, GraphSource, GraphWriteError, GraphWriteOptions, GraphWritten, write_commit_graph};
+pub use write::{
+    ChangedPaths, GraphSource, GraphWriteError, GraphWriteOptions, GraphWritten, write_commit_graph,
+};
 
 use super::map::Mapped;
 use git_core_idx::SharedBytes;
@@ -90,12 +92,7 @@ fn load_single(dir: &Path, format: ObjectFormat, problems: &mut Vec<String>) -> 
     }
 }
 
-fn load_chain(
-    dir: &Path,
-    dirs: &[&Path],
-    format: ObjectFormat,
-    problems: &mut Vec<String>,
-) -> Option<Found> {
+fn load_chain(dir: &Path, dirs: &[&Path], format: ObjectFormat, problems: &mut Vec<String>) -> Option<Found> {
     let list = read_chain(dir, format, problems)?;
     let (mut layers, mut paths) = (Vec::new(), Vec::new());
     for hash in &list {

@@ -117,7 +117,8 @@ impl Verify<'_> {
             Err(error) => return Err(error),
         };
         match read {
-            None => self.finding(format_args!("failed to parse commit {id} from object database for commit-graph")),
+            None => self
+                .finding(format_args!("failed to parse commit {id} from object database for commit-graph")),
             Some(links) => {
                 let parents: Vec<ObjectId> = links.parents().collect();
                 self.compare(found, at, &links.tree, links.time, &parents);
@@ -127,7 +128,14 @@ impl Verify<'_> {
         Ok(())
     }
 
-    fn compare(&mut self, found: &Found, at: GraphPosition, tree: &ObjectId, time: i64, parents: &[ObjectId]) {
+    fn compare(
+        &mut self,
+        found: &Found,
+        at: GraphPosition,
+        tree: &ObjectId,
+        time: i64,
+        parents: &[ObjectId],
+    ) {
         let graph = &found.graph;
         let id = graph.id(at);
         if graph.tree(at) != *tree {
@@ -143,7 +151,10 @@ impl Verify<'_> {
                 Err(error) => return self.finding(error),
             };
             match parents.get(count) {
-                None => return self.finding(format_args!("commit-graph parent list for commit {id} is too long")),
+                None => {
+                    return self
+                        .finding(format_args!("commit-graph parent list for commit {id} is too long"));
+                }
                 Some(expected) if *expected != graph.id(parent) => self.finding(format_args!(
                     "commit-graph parent for {id} is {} != {expected}",
                     graph.id(parent)

@@ -258,10 +258,7 @@ fn add_layers(
     Ok(())
 }
 
-fn filter_wish(
-    graph: Option<&CommitGraph<SharedBytes>>,
-    options: &GraphWriteOptions,
-) -> Option<FilterWish> {
+fn filter_wish(graph: Option<&CommitGraph<SharedBytes>>, options: &GraphWriteOptions) -> Option<FilterWish> {
     let before = graph.and_then(|graph| graph.layers().last()?.filter_settings());
     let wanted = match options.changed_paths {
         ChangedPaths::AsBefore => before.is_some(),
@@ -346,7 +343,11 @@ fn add_pack(
     Ok(())
 }
 
-fn commit_of(snapshot: &dyn Snapshot, id: ObjectId, buf: &mut Vec<u8>) -> Result<Option<ObjectId>, ReadError> {
+fn commit_of(
+    snapshot: &dyn Snapshot,
+    id: ObjectId,
+    buf: &mut Vec<u8>,
+) -> Result<Option<ObjectId>, ReadError> {
     let (id, kind) = peel(snapshot, id, buf, &mut Vec::new())?;
     Ok((kind == Kind::Commit).then_some(id))
 }
