@@ -10,9 +10,9 @@
 mod bytes;
 mod error;
 mod file;
+pub mod graph;
 pub mod midx;
 mod mtimes;
-pub mod graph;
 mod order;
 mod rev;
 mod search;

@@ -6,8 +6,8 @@
 
 use crate::{CommitError, ReceiveError};
 use git_core_idx::SharedBytes;
-use git_core_idx::midx::MidxFile;
 use git_core_idx::graph::CommitGraph;
+use git_core_idx::midx::MidxFile;
 use git_core_object::{
     BoxError, Context, Header, IdPrefix, Kind, ObjectFormat, ObjectId, Objects, ReadError,
 };
