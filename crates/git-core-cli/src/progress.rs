@@ -13,6 +13,8 @@ const INTERVAL: Duration = Duration::from_millis(200);
 /// Shows the phases of an operation and what the other side says.
 pub(crate) struct Terminal {
     state: Mutex<State>,
+    /// What one of the phases is called instead of its own title.
+    title: Option<(Phase, String)>,
 }
 
 #[derive(Default)]
@@ -37,7 +39,19 @@ pub(crate) fn wanted(asked: Option<bool>, quiet: bool) -> bool {
 
 impl Terminal {
     pub(crate) fn new() -> Self {
-        Terminal { state: Mutex::default() }
+        Terminal { state: Mutex::default(), title: None }
+    }
+
+    /// The same, with another title for one of the phases.
+    pub(crate) fn titled(phase: Phase, title: &str) -> Self {
+        Terminal { title: Some((phase, title.to_owned())), ..Self::new() }
+    }
+
+    fn title(&self, phase: Phase) -> &str {
+        match &self.title {
+            Some((titled, title)) if *titled == phase => title,
+            _ => phase.title(),
+        }
     }
 }
 
@@ -53,13 +67,13 @@ impl Progress for Terminal {
                 line.bytes = line.bytes.max(bytes);
                 if line.shown.unwrap_or(line.started).elapsed() >= INTERVAL {
                     line.shown = Some(Instant::now());
-                    show(&format!("{}\r", line.text(phase, done)));
+                    show(&format!("{}\r", line.text(self.title(phase), done)));
                 }
             }
             ProgressEvent::End { phase, done } => {
                 let Some(line) = state.phases.remove(&phase) else { return };
                 if done > 0 || line.total.is_some_and(|total| total > 0) {
-                    show(&format!("{}, done.\n", line.text(phase, done)));
+                    show(&format!("{}, done.\n", line.text(self.title(phase), done)));
                 }
             }
             ProgressEvent::Remote { text } => state.remote(text),
@@ -69,8 +83,8 @@ impl Progress for Terminal {
 }
 
 impl Line {
-    fn text(&self, phase: Phase, done: u64) -> String {
-        let mut text = format!("{}: ", phase.title());
+    fn text(&self, title: &str, done: u64) -> String {
+        let mut text = format!("{title}: ");
         match self.total {
             Some(total) if total > 0 => {
                 let _ = write!(text, "{:3}% ({done}/{total})", done * 100 / total);

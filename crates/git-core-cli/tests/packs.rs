@@ -290,3 +290,88 @@ fn s04_pack_objects_chooses_as_git_does() {
         assert_eq!(garbage[0], garbage[1]);
     }
 }
+
+#[test]
+fn s04_broken_objects_are_told_of_as_git_does() {
+    for format in FORMATS {
+        let repo = Repo::small(format);
+        let path = &repo.path;
+        let blob = |text: &[u8]| text(output(Git, path, &["hash-object", "-w", "--stdin"], text));
+        let tree = |line: String| text(output(Git, path, &["mktree", "--missing"], line.as_bytes()));
+        let empty = tree(String::new());
+        let commit = format!("tree {empty}\nauthor A <a@b> 1 +0000\ncommitter A <a@b> 1 x\n\nm\n");
+        let args = ["hash-object", "-t", "commit", "-w", "--literally", "--stdin"];
+        let commit = text(output(Git, path, &args, commit.as_bytes()));
+        let bad = blob(b"[submodule \"x\"]\n\turl = -bad\n");
+        let odd = blob(b"[a");
+        let nowhere = "1".repeat(empty.len());
+        let file = |name: &str, id: &str| tree(format!("100644 blob {id}\t{name}\n"));
+        let packs = [
+            vec![commit, empty],
+            vec![file(".gitmodules", &bad), bad],
+            vec![file(".gitmodules", &odd), odd],
+            vec![file(".gitmodules", &nowhere)],
+            vec![file(".gitattributes", &nowhere)],
+            vec![file("file", &nowhere)],
+        ];
+        let options = [
+            "--strict",
+            "--fsck-objects",
+            "--check-self-contained-and-connected",
+            "--strict=badTimezone=ignore,gitmodulesUrl=warn",
+            "--fsck-objects=badTimezone=warn",
+            "--strict=nosuchid=warn",
+            "--strict=badTimezone",
+            "--strict=badTimezone=perhaps",
+            "--strict=nulInHeader=warn",
+        ];
+        for (number, objects) in packs.iter().enumerate() {
+            let list = objects.join("\n") + "\n";
+            let pack = output(Git, path, &["pack-objects", "--stdout", "-q"], list.as_bytes());
+            for (at, option) in options.iter().enumerate() {
+                let said = [Git, Ours].map(|program| {
+                    let there = receiver(&repo, &format!("told-{number}-{at}-{}", program == Ours));
+                    let said = run(program, &there, &["index-pack", "--stdin", option], &pack);
+                    let out = if said.status.success() { said.stdout } else { Vec::new() };
+                    // Where its blob comes later, git finds a bad file only when all is there, and says so.
+                    let told = String::from_utf8(said.stderr).unwrap();
+                    (said.status.code(), text(out), told.replace("in pack objects", "in packed object"))
+                });
+                assert_eq!(said[0], said[1], "pack {number}, {option}");
+            }
+        }
+    }
+}
+
+#[test]
+fn s04_index_pack_has_the_options_of_git() {
+    let repo = Repo::small(FORMATS[0]);
+    let pack = output(Git, &repo.path, &["pack-objects", "--all", "--stdout", "-q"], b"");
+    let cases: &[&[&str]] = &[
+        &["--stdin", "--report-end-of-input"],
+        &["--stdin", "--pack_header=2,x"],
+        &["--stdin", "--index-version=3"],
+        &["--stdin", "--object-format=sha1"],
+        &["--stdin", "--object-format=sha3"],
+        &["--stdin", "--rev-index", "--no-rev-index"],
+        &["--stdin", "--threads=2", "--promisor=why"],
+        &["--stdin", "named"],
+        &["--fix-thin", "x.pack"],
+        &["-o", "index", "x.pack"],
+    ];
+    for (number, args) in cases.iter().enumerate() {
+        let args = [&["index-pack"], *args].concat();
+        let said = [Git, Ours].map(|program| {
+            let there = receiver(&repo, &format!("options-{number}-{}", program == Ours));
+            std::fs::write(there.join("x.pack"), &pack).unwrap();
+            let said = run(program, &there, &args, &pack);
+            let mut files: Vec<_> = std::fs::read_dir(there.join("objects/pack"))
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name())
+                .collect();
+            files.sort();
+            (said.status.code(), said.stdout, text(said.stderr), files)
+        });
+        assert_eq!(said[0], said[1], "{args:?}");
+    }
+}

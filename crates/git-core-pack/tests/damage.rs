@@ -256,3 +256,130 @@ fn trees_of_any_shape_are_resolved_within_any_budget() {
         }
     }
 }
+
+/// A pack of all kinds of entries, among them blobs that hold, byte by byte, what looks like entries: whoever
+/// begins to read inside of one finds something, but not what is there.
+fn decoys(format: ObjectFormat) -> Vec<u8> {
+    let mut random = 1u32;
+    let mut text = |len: usize| -> Vec<u8> {
+        let mut next = || {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            b'a' + (random >> 27) as u8 % 20
+        };
+        (0..len).map(|_| next()).collect()
+    };
+    let mut decoy = Builder::new(format);
+    for n in 0..1500 {
+        decoy.entry(EntryKind::Whole(Kind::Blob), &text(300 + n % 200));
+    }
+    let mut pack = Builder::new(format);
+    let mut last: Option<(u64, Vec<u8>)> = None;
+    for n in 0..2500usize {
+        let content = text(n * 37 % 1500);
+        match &last {
+            Some((offset, base)) if n % 3 > 0 => {
+                let distance = pack.bytes.len() as u64 - offset;
+                let delta = delta_to(base, &content);
+                pack.entry(EntryKind::OfsDelta { distance }, &delta);
+            }
+            _ => last = Some((pack.entry(EntryKind::Whole(Kind::Blob), &content), content)),
+        }
+        if n % 1000 == 500 {
+            pack.entry(EntryKind::Whole(Kind::Blob), &decoy.bytes[n..]);
+        }
+    }
+    pack.finish()
+}
+
+#[test]
+fn a_guess_never_changes_what_is_found() {
+    for format in common::FORMATS {
+        let pack = decoys(format);
+        assert!(pack.len() > 1 << 20);
+        let of = |piece, threads| {
+            let cx = context(threads);
+            common::index_with(format, &pack, piece, Default::default(), &cx).unwrap().0.idx().unwrap()
+        };
+        let one_by_one = of(1000, 1);
+        for (piece, threads) in [(1 << 30, 1), (1 << 30, 2), (1 << 30, 7), (300_000, 2), (150_001, 3)] {
+            assert!(of(piece, threads) == one_by_one, "pieces of {piece}, {threads} threads");
+        }
+        // Damage anywhere is found however the pack is read.
+        for at in (12..pack.len()).step_by(pack.len() / 20) {
+            let mut damaged = pack.clone();
+            damaged[at] ^= 0x10;
+            let cx = context(3);
+            assert!(common::index_with(format, &damaged, 1 << 30, Default::default(), &cx).is_err(), "{at}");
+        }
+    }
+}
+
+#[test]
+fn ref_deltas_before_their_bases_are_resolved_within_any_budget() {
+    for format in common::FORMATS {
+        let content = |n: usize| format!("the beginning of all of them, then number {n}").into_bytes();
+        let mut pack = Builder::new(format);
+        // A bush with a long chain in it, the farthest first.
+        let parent = |n: usize| if n < 1000 { n - 1 } else { n % 1000 };
+        for n in (1..3000).rev() {
+            let base = blob(format, &content(parent(n)));
+            pack.entry(EntryKind::RefDelta { base }, &delta_to(&content(parent(n)), &content(n)));
+        }
+        pack.entry(EntryKind::Whole(Kind::Blob), &content(0));
+        let pack = pack.finish();
+        for (threads, budget) in [(1, 0), (1, 1 << 20), (3, 3000), (2, 96 << 20)] {
+            let cx = tight(threads, budget);
+            let (indexed, _) = common::index_with(format, &pack, 1 << 20, Default::default(), &cx).unwrap();
+            let mut found: Vec<ObjectId> = indexed.entries().map(|entry| entry.id).collect();
+            let mut expected: Vec<ObjectId> = (0..3000).map(|n| blob(format, &content(n))).collect();
+            found.sort_unstable();
+            expected.sort_unstable();
+            assert!(found == expected, "{threads} threads, {budget} bytes");
+        }
+    }
+}
+
+#[test]
+fn a_base_may_have_very_many_deltas() {
+    let format = ObjectFormat::Sha1;
+    let (pack, objects) = tree(format, 150_000, |_| 0);
+    for (threads, budget) in [(1, 0), (4, 1 << 20)] {
+        let cx = tight(threads, budget);
+        let (indexed, _) = common::index_with(format, &pack, 1 << 20, Default::default(), &cx).unwrap();
+        assert_eq!((indexed.count() as usize, indexed.deltas() as usize), (objects, objects - 1));
+    }
+}
+
+/// Remembers large blobs, and refuses to be shown their content.
+#[derive(Default)]
+struct Large(std::sync::Mutex<Vec<(ObjectId, u64)>>);
+
+impl git_core_pack::Observer for Large {
+    fn object(&self, _: &ObjectId, _: Kind, content: &[u8]) -> Result<(), git_core_object::BoxError> {
+        if content.len() > 16 << 20 { Err("its content was held".into()) } else { Ok(()) }
+    }
+    fn large_blob(&self, id: &ObjectId, size: u64) -> Result<(), git_core_object::BoxError> {
+        self.0.lock().unwrap().push((*id, size));
+        Ok(())
+    }
+}
+
+#[test]
+fn large_blobs_made_by_deltas_are_hashed_without_being_held() {
+    for format in common::FORMATS {
+        let mut pack = Builder::new(format);
+        let base = vec![b'x'; 17 << 20];
+        let first = pack.entry(EntryKind::Whole(Kind::Blob), &base);
+        let mut result = base.clone();
+        result.extend_from_slice(b"and more");
+        let distance = pack.bytes.len() as u64 - first;
+        pack.entry(EntryKind::OfsDelta { distance }, &delta_to(&base, &result));
+        let pack = pack.finish();
+        let seen = std::sync::Arc::new(Large::default());
+        let options = git_core_pack::IndexOptions { observer: Some(seen.clone()), ..Default::default() };
+        let (indexed, _) = common::index_with(format, &pack, 1 << 20, options, &context(2)).unwrap();
+        let expected = [&base, &result].map(|content| (blob(format, content), content.len() as u64));
+        assert_eq!(*seen.0.lock().unwrap(), expected);
+        assert!(expected.iter().all(|(id, _)| indexed.entries().any(|entry| entry.id == *id)));
+    }
+}

@@ -9,26 +9,27 @@ use super::verify_pack::{self, Detail};
 use crate::args::{Arg, Args};
 use crate::fail::Failure;
 use crate::globals::Globals;
-use crate::input::stdin;
 use crate::output::{finish, stdout};
-use crate::pack_checks::{Checks, check_links};
+use crate::pack_checks::{Checks, verdict};
+use crate::progress::Terminal;
 use crate::repo;
 use git_core::Repository;
 use git_core::idx::Version;
-use git_core::object::{Context, Limits, ObjectFormat};
+use git_core::object::{Context, Limits, ObjectFormat, Phase};
 use git_core::pack::{PACK_HEADER_LEN, pack_header};
 use git_core::refs::RefTransaction;
 use git_core::store::{PackOptions, Quarantine, Thin};
-use std::io::Read;
+use std::io::{Read, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 pub(crate) const COMMAND: Command = Command {
     name: "index-pack",
     summary: "Build pack index file for an existing packed archive",
     usage: "git-core index-pack [-v] [-o <index-file>] [--keep | --keep=<msg>] [--[no-]rev-index]
-                  [--verify] [--strict] [--fsck-objects] (<pack-file> | --stdin [--fix-thin] [<pack-file>])",
+                  [--verify] [--strict[=<msg-id>=<severity>...]] [--fsck-objects[=<msg-id>=<severity>...]]
+                  (<pack-file> | --stdin [--fix-thin] [<pack-file>])",
     run,
 };
 
@@ -44,6 +45,8 @@ pub(super) struct Request {
     pub(super) version: Version,
     pub(super) checks: Checks,
     pub(super) header: Option<u32>,
+    /// A zero byte on standard error says when all input was read.
+    pub(super) report_end: bool,
 }
 
 fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
@@ -57,10 +60,12 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
         promisor: None,
         rev_index: None,
         version: Version::V2,
-        checks: Checks::None,
+        checks: Checks::default(),
         header: None,
+        report_end: false,
     };
     let (mut verify, mut verbose, mut format, mut limits) = (None, false, None, Limits::default());
+    let mut title = None;
     while let Some(arg) = args.next()? {
         match arg {
             Arg::Long("stdin") => request.stdin = true,
@@ -70,13 +75,15 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
             Arg::Long("rev-index") => request.rev_index = Some(true),
             Arg::Long("no-rev-index") => request.rev_index = Some(false),
             Arg::Long("strict") => {
-                drop(args.optional_value());
-                request.checks = Checks::ObjectsAndLinks;
+                (request.checks.form, request.checks.links) = (true, true);
+                request.checks.set_severities(&optional_text(&mut args)?)?;
             }
             Arg::Long("fsck-objects") => {
-                drop(args.optional_value());
-                request.checks = request.checks.max(Checks::Objects);
+                request.checks.form = true;
+                request.checks.set_severities(&optional_text(&mut args)?)?;
             }
+            Arg::Long("check-self-contained-and-connected") => request.checks.links = true,
+            Arg::Long("report-end-of-input") => request.report_end = true,
             Arg::Long("verify") => verify = Some(Detail::Nothing),
             Arg::Long("verify-stat") => verify = Some(Detail::Objects),
             Arg::Long("verify-stat-only") => verify = Some(Detail::Chains),
@@ -96,7 +103,7 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
                         .map_err(|_| Failure::fatal(format_args!("unknown hash algorithm '{name}'")))?,
                 );
             }
-            Arg::Long("progress-title") => drop(args.value()?),
+            Arg::Long("progress-title") => title = Some(args.text()?),
             Arg::Long("show-resolving-progress") => {}
             Arg::Short('v') => verbose = true,
             Arg::Short('o') => request.index = Some(args.value()?.into()),
@@ -110,6 +117,9 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     if request.thin && !request.stdin {
         return Err(Failure::fatal("the option '--fix-thin' requires '--stdin'"));
     }
+    if format.is_some() && request.stdin && request.pack.is_none() {
+        return Err(Failure::fatal("options '--object-format' and '--stdin' cannot be used together"));
+    }
     let repository = repo::open_optional(globals)?;
     let format = repository.as_ref().map(Repository::format).or(format).unwrap_or_default();
     if let Some(detail) = verify {
@@ -120,7 +130,17 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
         finish(out)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let cx = crate::reach::context(verbose).with_limits(limits);
+    if let Some(repository) = &repository
+        && let Some(bytes) = repository.config().int("core.deltaBaseCacheLimit")?
+    {
+        limits.delta_cache_bytes = u64::try_from(bytes).unwrap_or(0);
+    }
+    let mut cx = Context::new().with_limits(limits);
+    if verbose {
+        let default = if request.stdin { "Receiving objects" } else { "Indexing objects" };
+        cx = cx
+            .with_progress(Arc::new(Terminal::titled(Phase::Receiving, title.as_deref().unwrap_or(default))));
+    }
     if request.rev_index.is_none()
         && let Some(repository) = &repository
     {
@@ -155,7 +175,7 @@ pub(super) fn parse_header(text: &str) -> Result<u32, Failure> {
     text.split_once(',')
         .filter(|(version, _)| matches!(*version, "2" | "3"))
         .and_then(|(_, objects)| objects.parse().ok())
-        .ok_or_else(|| Failure::fatal(format_args!("bad --pack_header: {text}")))
+        .ok_or_else(|| Failure::fatal(format_args!("bad --pack_header={text}")))
 }
 
 fn parse_version(text: &str) -> Result<Version, Failure> {
@@ -163,21 +183,19 @@ fn parse_version(text: &str) -> Result<Version, Failure> {
     match text.split(',').next() {
         Some("1") => Ok(Version::V1),
         Some("2") => Ok(Version::V2),
-        _ => Err(Failure::fatal(format_args!("unsupported index version {text}"))),
+        _ => Err(Failure::fatal(format_args!("bad --index-version={text}"))),
     }
 }
 
-/// Feeds a pack, header first, until it ends or `input` does.
+/// How much is fed at once, if there is so much.
+const FEED: usize = 4 << 20;
+
+/// Feeds a pack until it ends or `input` does.
 pub(super) fn feed_all<E: Into<Failure>>(
-    header: Option<u32>,
     input: &mut dyn Read,
     mut feed: impl FnMut(&[u8]) -> Result<usize, E>,
 ) -> Result<(), Failure> {
-    if let Some(objects) = header {
-        let bytes: [u8; PACK_HEADER_LEN] = pack_header(objects);
-        feed(&bytes).map_err(Into::into)?;
-    }
-    let mut buf = vec![0; 256 << 10];
+    let mut buf = vec![0; FEED];
     loop {
         let count = match input.read(&mut buf) {
             Ok(0) => return Ok(()),
@@ -191,16 +209,88 @@ pub(super) fn feed_all<E: Into<Failure>>(
     }
 }
 
+/// Feeds a pack from standard input, header first.
+///
+/// A thread of its own reads ahead: what comes in while objects are inflated and hashed is fed all at once,
+/// and what comes slowly is fed as it comes.
+pub(super) fn feed_stdin<E: Into<Failure>>(
+    header: Option<u32>,
+    mut feed: impl FnMut(&[u8]) -> Result<usize, E>,
+) -> Result<(), Failure> {
+    if let Some(objects) = header {
+        let bytes: [u8; PACK_HEADER_LEN] = pack_header(objects);
+        feed(&bytes).map_err(Into::into)?;
+    }
+    const PIECE: usize = 64 << 10;
+    let (pieces, read) = mpsc::sync_channel::<std::io::Result<Vec<u8>>>(FEED / PIECE);
+    let (give_back, used) = mpsc::channel::<Vec<u8>>();
+    // Not joined: it may still wait for input that nobody needs.
+    std::thread::spawn(move || {
+        let mut input = std::io::stdin().lock();
+        loop {
+            let mut piece = used.try_recv().unwrap_or_default();
+            piece.resize(PIECE, 0);
+            let result = input.read(&mut piece).map(|count| {
+                piece.truncate(count);
+                piece
+            });
+            let last = match &result {
+                Ok(piece) => piece.is_empty(),
+                Err(error) => error.kind() != std::io::ErrorKind::Interrupted,
+            };
+            if pieces.send(result).is_err() || last {
+                return;
+            }
+        }
+    });
+    let mut gathered = Vec::new();
+    while let Ok(first) = read.recv() {
+        gathered.clear();
+        let mut failed = None;
+        for piece in std::iter::once(first).chain(std::iter::from_fn(|| read.try_recv().ok())) {
+            match piece {
+                Ok(piece) => {
+                    gathered.extend_from_slice(&piece);
+                    let _ = give_back.send(piece);
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => failed = Some(error),
+            }
+            if gathered.len() >= FEED {
+                break;
+            }
+        }
+        if feed(&gathered).map_err(Into::into)? < gathered.len() {
+            return Ok(());
+        }
+        if let Some(error) = failed {
+            return Err(Failure::fatal(format_args!("read error on input: {error}")));
+        }
+    }
+    Ok(())
+}
+
 /// Receives a pack from standard input into the quarantine.
 pub(super) fn receive(
     quarantine: &mut dyn Quarantine,
     options: &PackOptions,
     header: Option<u32>,
+    at_end: impl FnOnce(),
     cx: &Context,
 ) -> Result<git_core::store::PackReceived, Failure> {
     quarantine.begin_pack(options)?;
-    feed_all(header, &mut stdin(), |bytes| quarantine.feed(bytes, cx))?;
+    feed_stdin(header, |bytes| quarantine.feed(bytes, cx))?;
+    at_end();
     Ok(quarantine.finish_pack(cx)?)
+}
+
+impl Request {
+    /// Says that all input was read, if that is wanted.
+    pub(super) fn end_of_input(&self) {
+        if self.report_end {
+            let _ = std::io::stderr().write_all(&[0]);
+        }
+    }
 }
 
 fn into_repository(repository: &Repository, request: &Request, cx: &Context) -> Result<ExitCode, Failure> {
@@ -210,22 +300,18 @@ fn into_repository(repository: &Repository, request: &Request, cx: &Context) -> 
     options.thin = if request.thin { Thin::Complete } else { Thin::Refuse };
     options.keep.clone_from(&request.keep);
     options.promisor.clone_from(&request.promisor);
-    options.observer = request
-        .checks
-        .observer(repository.format(), repository.config())?
-        .map(|checks| -> Arc<dyn git_core::store::ObjectObserver> { checks });
-    let received = receive(&mut *quarantine, &options, request.header, cx)?;
-    if request.checks == Checks::ObjectsAndLinks {
+    let checks = request.checks.observer(repository.format())?;
+    options.observer = checks.clone().map(|checks| -> Arc<dyn git_core::store::ObjectObserver> { checks });
+    let received = receive(&mut *quarantine, &options, request.header, || request.end_of_input(), cx)
+        .map_err(|failure| verdict(checks.as_ref(), failure))?;
+    let mut missing = Vec::new();
+    if let Some(checks) = checks {
         let snapshot = quarantine.snapshot()?;
-        let is_ours = |stored: &&Arc<git_core::store::StoredPack>| {
-            git_core::object::ObjectId::from(stored.pack.checksum()) == received.checksum
-        };
-        if let Some(stored) = snapshot.packs().iter().find(is_ours) {
-            check_links(&stored.pack, &*snapshot, cx)?;
-        }
+        missing = checks.finish(&*snapshot, &*snapshot)?;
     }
     let kept = request.keep.is_some() && !file::keep_path(repository, &received.checksum).exists();
     storage.commit(vec![quarantine], &RefTransaction::new(), cx)?;
     println!("{}\t{}", if kept { "keep" } else { "pack" }, received.checksum);
+    missing.iter().for_each(|id| println!("{id}"));
     Ok(ExitCode::SUCCESS)
 }

@@ -1,10 +1,9 @@
 //! `index-pack` for packs that are files of their own: an existing one, or one that comes on standard input and
 //! gets a name.
 
-use super::index_pack::{Request, feed_all};
+use super::index_pack::{Request, feed_all, feed_stdin};
 use crate::fail::Failure;
-use crate::input::stdin;
-use crate::pack_checks::{Checks, check_links};
+use crate::pack_checks;
 use git_core::Repository;
 use git_core::idx::write_idx;
 use git_core::object::{BoxError, Context, ObjectFormat, ObjectId, Objects};
@@ -40,13 +39,13 @@ pub(super) fn index(
     format: ObjectFormat,
     cx: &Context,
 ) -> Result<ExitCode, Failure> {
-    let config = repository.map(|repository| repository.config().clone()).unwrap_or_default();
-    let observer = request.checks.observer(format, &config)?;
+    let checks = request.checks.observer(format)?;
+    let verdict = |failure| pack_checks::verdict(checks.as_ref(), failure);
     let snapshot = repository.map(|repository| repository.snapshot()).transpose()?;
     let bases = snapshot.clone().map(|snapshot| -> Arc<dyn Objects> { snapshot });
     let options = IndexOptions {
         thin: if request.thin { Thin::Complete } else { Thin::Refuse },
-        observer: observer.map(|checks| -> Arc<dyn git_core::pack::Observer> { checks }),
+        observer: checks.clone().map(|checks| -> Arc<dyn git_core::pack::Observer> { checks }),
         // A pack that the repository has already is not compared with itself.
         existing: bases.clone().filter(|_| request.stdin),
         ..IndexOptions::default()
@@ -56,15 +55,16 @@ pub(super) fn index(
             let file = open_existing(&path)?;
             let mut indexer = Indexer::new(format, InPlace { file: file.try_clone()?, len: 0 }, options);
             let mut reader = file;
-            feed_all(None, &mut reader, |bytes| indexer.feed(bytes, cx))?;
-            let (indexed, spool) = indexer.finish(bases.as_deref(), cx)?;
+            feed_all(&mut reader, |bytes| indexer.feed(bytes, cx)).map_err(verdict)?;
+            let (indexed, spool) =
+                indexer.finish(bases.as_deref(), cx).map_err(|error| verdict(error.into()))?;
             if spool.file.metadata()?.len() != spool.len {
                 return Err(Failure::fatal("pack has junk at the end"));
             }
             (indexed, path)
         }
         Target::Named(path) => {
-            let indexed = receive(request, &path, format, options, bases.as_deref(), cx)?;
+            let indexed = receive(request, &path, format, options, bases.as_deref(), cx).map_err(verdict)?;
             set_read_only(&path)?;
             (indexed, path)
         }
@@ -74,7 +74,8 @@ pub(super) fn index(
             std::fs::create_dir_all(&directory)?;
             let scratch = directory.join(format!("tmp_pack_{}", std::process::id()));
             let scratch = Scratch { path: scratch };
-            let indexed = receive(request, &scratch.path, format, options, bases.as_deref(), cx)?;
+            let indexed =
+                receive(request, &scratch.path, format, options, bases.as_deref(), cx).map_err(verdict)?;
             set_read_only(&scratch.path)?;
             let path = directory.join(format!("pack-{}.pack", indexed.checksum()));
             std::fs::rename(&scratch.path, &path)?;
@@ -101,18 +102,20 @@ pub(super) fn index(
         replace(&path, &indexed.rev())?;
     }
     replace(&index_path, &write_idx(request.version, indexed.entries(), &indexed.checksum())?)?;
-    if request.checks == Checks::ObjectsAndLinks {
+    let mut missing = Vec::new();
+    if let Some(checks) = checks {
         let pack = open_pack(&pack_path, format)?;
-        match &snapshot {
-            Some(snapshot) => check_links(&pack, &**snapshot, cx)?,
-            None => check_links(&pack, &pack, cx)?,
-        }
+        missing = match &snapshot {
+            Some(snapshot) => checks.finish(&pack, &**snapshot)?,
+            None => checks.finish(&pack, &pack)?,
+        };
     }
     if request.stdin {
         println!("{}\t{checksum}", if kept { "keep" } else { "pack" });
     } else {
         println!("{checksum}");
     }
+    missing.iter().for_each(|id| println!("{id}"));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -139,9 +142,9 @@ fn receive(
         Failure::fatal(format_args!("unable to create '{}': {reason}", path.display()))
     })?;
     let mut indexer = Indexer::new(format, FileSpool::new(file), options);
-    let mut take =
-        || -> Result<(), Failure> { feed_all(request.header, &mut stdin(), |bytes| indexer.feed(bytes, cx)) };
+    let mut take = || -> Result<(), Failure> { feed_stdin(request.header, |bytes| indexer.feed(bytes, cx)) };
     let taken = take();
+    request.end_of_input();
     let result = taken.and_then(|()| Ok(indexer.finish(bases, cx)?));
     match result {
         Ok((indexed, spool)) => {

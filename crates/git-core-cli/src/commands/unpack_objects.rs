@@ -5,7 +5,7 @@ use super::index_pack::{parse_header, receive};
 use crate::args::{Arg, Args};
 use crate::fail::Failure;
 use crate::globals::Globals;
-use crate::pack_checks::{Checks, FormCheck};
+use crate::pack_checks::{Checks, verdict};
 use crate::repo;
 use git_core::object::Limits;
 use git_core::refs::RefTransaction;
@@ -22,7 +22,7 @@ pub(crate) const COMMAND: Command = Command {
 
 fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     let usage = args.usage();
-    let (mut dry_run, mut quiet, mut checks) = (false, false, Checks::None);
+    let (mut dry_run, mut quiet, mut checks) = (false, false, Checks::default());
     let (mut limits, mut header) = (Limits::default(), None);
     while let Some(arg) = args.next()? {
         match arg {
@@ -31,8 +31,9 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
             // Nothing is stored of a pack that is damaged: git would go on and keep what it can read.
             Arg::Short('r') => {}
             Arg::Long("strict") => {
-                drop(args.optional_value());
-                checks = Checks::ObjectsAndLinks;
+                (checks.form, checks.links) = (true, true);
+                let severities = args.optional_value().unwrap_or_default();
+                checks.set_severities(&severities.to_string_lossy())?;
             }
             Arg::Long("pack_header") => header = Some(parse_header(&args.text()?)?),
             Arg::Long("max-input-size") => {
@@ -51,11 +52,16 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     let mut quarantine = storage.receive(&snapshot)?;
     let mut options = PackOptions::default();
     options.unpack_below = u64::MAX;
-    let checks = checks.observer(repository.format(), repository.config())?.map(FormCheck::gathering);
+    let checks = checks.observer(repository.format())?;
     options.observer = checks.clone().map(|checks| -> Arc<dyn ObjectObserver> { checks });
-    receive(&mut *quarantine, &options, header, &cx)?;
+    receive(&mut *quarantine, &options, header, || {}, &cx)
+        .map_err(|failure| verdict(checks.as_ref(), failure))?;
     if let Some(checks) = checks {
-        checks.check_gathered(&*quarantine.snapshot()?)?;
+        let snapshot = quarantine.snapshot()?;
+        let missing = checks.finish(&*snapshot, &*snapshot)?;
+        if let Some(id) = missing.first() {
+            return Err(Failure::fatal(format_args!("did not receive expected object {id}")));
+        }
     }
     if !dry_run {
         storage.commit(vec![quarantine], &RefTransaction::new(), &cx)?;

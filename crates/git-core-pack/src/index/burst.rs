@@ -78,8 +78,14 @@ pub(super) struct Input<'a> {
 }
 
 /// Takes entries from the beginning of the input; gives how many of the parts hold them. Each of these parts
-/// begins where the one before it ends; the last of them may end before the input does.
-pub(super) fn take(input: Input<'_>, threads: usize, parts: &mut Vec<Part>) -> usize {
+/// begins where the one before it ends; the last of them may end before the input does. `aside` is done
+/// meanwhile.
+pub(super) fn take(
+    input: Input<'_>,
+    threads: usize,
+    parts: &mut Vec<Part>,
+    aside: impl FnOnce() + Send,
+) -> usize {
     let threads = threads.clamp(1, (input.bytes.len() / MIN_PART).max(1));
     let len = (input.bytes.len() / threads).min(MAX_PART);
     if parts.len() < threads {
@@ -87,6 +93,7 @@ pub(super) fn take(input: Input<'_>, threads: usize, parts: &mut Vec<Part>) -> u
     }
     let parts = &mut parts[..threads];
     if let [only] = parts {
+        aside();
         only.take(input, 0..len);
         return 1;
     }
@@ -101,6 +108,7 @@ pub(super) fn take(input: Input<'_>, threads: usize, parts: &mut Vec<Part>) -> u
                 };
             });
         }
+        scope.spawn(aside);
         first[0].take(input, 0..len);
     });
     // A part stops at the first entry that begins beyond its own end; the guess of the next one may lie

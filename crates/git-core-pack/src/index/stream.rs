@@ -161,6 +161,8 @@ impl<S: Spool> Indexer<S> {
 
     fn take(&mut self, bytes: &[u8], used: &mut usize, cx: &Context) -> Result<(), IndexError> {
         let mut since_check = 0;
+        // How far the checksum has come: it follows behind, so that it can be computed on the side.
+        let mut summed = 0;
         loop {
             let rest = &bytes[*used..];
             let before = *used;
@@ -174,7 +176,10 @@ impl<S: Spool> Indexer<S> {
                         break;
                     }
                     if self.partial.is_empty() && rest.len() >= MIN_BURST {
-                        self.burst(&rest[..rest.len().min(MAX_BURST)], used, cx)?;
+                        let behind = &bytes[summed..*used];
+                        let ahead = &rest[..rest.len().min(MAX_BURST)];
+                        summed = *used;
+                        self.burst(behind, ahead, used, cx)?;
                     }
                     if *used == before {
                         self.entry_header(rest, used, cx)?;
@@ -187,6 +192,10 @@ impl<S: Spool> Indexer<S> {
                     self.body(rest, used, cx)?;
                 }
                 Stage::Trailer => {
+                    if summed < before && self.partial.is_empty() {
+                        self.checksum.update(&bytes[summed..before]);
+                        summed = before;
+                    }
                     let len = self.format.raw_len();
                     let Some(trailer) = self.gather(rest, len, used) else { break };
                     let computed = std::mem::replace(&mut self.checksum, Checksum::new(self.format)).finish();
@@ -209,6 +218,9 @@ impl<S: Spool> Indexer<S> {
                 return Err(IndexError::PackTooLarge { bound });
             }
         }
+        if !matches!(self.stage, Stage::Trailer | Stage::Complete) {
+            self.checksum.update(&bytes[summed..*used]);
+        }
         Ok(())
     }
 
@@ -223,7 +235,6 @@ impl<S: Spool> Indexer<S> {
     }
 
     fn begin(&mut self, header: &[u8], cx: &Context) -> Result<(), IndexError> {
-        self.checksum.update(header);
         let header = header.first_chunk().copied().unwrap_or_default();
         self.declared = parse_pack_header(&header).map_err(IndexError::PackHeader)?;
         let bound = cx.limits().pack_objects;
@@ -242,16 +253,23 @@ impl<S: Spool> Indexer<S> {
     }
 
     /// Takes whole entries, as many as are at hand; none when the next one is not for this way.
-    fn burst(&mut self, rest: &[u8], used: &mut usize, cx: &Context) -> Result<(), IndexError> {
+    /// Meanwhile the bytes `behind` join the checksum.
+    fn burst(
+        &mut self,
+        behind: &[u8],
+        ahead: &[u8],
+        used: &mut usize,
+        cx: &Context,
+    ) -> Result<(), IndexError> {
         let entries = (self.declared - self.table.len()) as usize;
         let largest = self.large_blob(cx).min(burst::MAX_ENTRY);
-        let input = Input { format: self.format, bytes: rest, offset: self.offset, entries, largest };
+        let input = Input { format: self.format, bytes: ahead, offset: self.offset, entries, largest };
         let mut parts = std::mem::take(&mut self.parts);
-        let good = burst::take(input, cx.limits().thread_count(), &mut parts);
+        let threads = cx.limits().thread_count();
+        let good = burst::take(input, threads, &mut parts, || self.checksum.update(behind));
         let result = self.accept(input, &mut parts[..good], cx);
         self.parts = parts;
         let end = result?;
-        self.checksum.update(&rest[..end]);
         *used += end;
         self.offset += end as u64;
         self.next_entry();
@@ -313,7 +331,6 @@ impl<S: Spool> Indexer<S> {
         let mut crc = Crc::new();
         let raw = if before == 0 { &rest[..len] } else { &joined[..len] };
         crc.update(raw);
-        self.checksum.update(raw);
         *used += len - before;
         self.offset += (len - before) as u64;
         joined.clear();
@@ -369,7 +386,6 @@ impl<S: Spool> Indexer<S> {
         let piece = self.pieces.step(&rest[..rest.len().min(64 << 10)]).map_err(bad)?;
         let raw = &rest[..piece.used];
         body.crc.update(raw);
-        self.checksum.update(raw);
         *used += raw.len();
         self.offset += raw.len() as u64;
         if piece.output.len() as u64 > body.size - body.given {
