@@ -105,6 +105,8 @@ fn s04_files_that_are_written_are_those_of_git() {
         for args in [
             &["verify-pack", "-v", pack][..],
             &["verify-pack", "-s", pack],
+            &["verify-pack", "-s", "-v", pack],
+            &["verify-pack", "-v", "-s", pack],
             &["verify-pack", pack],
             &["verify-pack", "-v", "nowhere"],
             &["index-pack", "--verify", pack],
@@ -296,7 +298,7 @@ fn s04_broken_objects_are_told_of_as_git_does() {
     for format in FORMATS {
         let repo = Repo::small(format);
         let path = &repo.path;
-        let blob = |text: &[u8]| text(output(Git, path, &["hash-object", "-w", "--stdin"], text));
+        let blob = |content: &[u8]| text(output(Git, path, &["hash-object", "-w", "--stdin"], content));
         let tree = |line: String| text(output(Git, path, &["mktree", "--missing"], line.as_bytes()));
         let empty = tree(String::new());
         let commit = format!("tree {empty}\nauthor A <a@b> 1 +0000\ncommitter A <a@b> 1 x\n\nm\n");
@@ -351,6 +353,9 @@ fn s04_index_pack_has_the_options_of_git() {
         &["--stdin", "--report-end-of-input"],
         &["--stdin", "--pack_header=2,x"],
         &["--stdin", "--index-version=3"],
+        &["--stdin", "--index-version=2,5x"],
+        &["-o", "wide.idx", "--index-version=2,0x70", "x.pack"],
+        &["-o", "wide.idx", "--index-version=2,500", "x.pack"],
         &["--stdin", "--object-format=sha1"],
         &["--stdin", "--object-format=sha3"],
         &["--stdin", "--rev-index", "--no-rev-index"],
@@ -370,7 +375,8 @@ fn s04_index_pack_has_the_options_of_git() {
                 .map(|entry| entry.unwrap().file_name())
                 .collect();
             files.sort();
-            (said.status.code(), said.stdout, text(said.stderr), files)
+            let wide = std::fs::read(there.join("wide.idx")).ok();
+            (said.status.code(), said.stdout, text(said.stderr), files, wide)
         });
         assert_eq!(said[0], said[1], "{args:?}");
     }

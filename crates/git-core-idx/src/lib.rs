@@ -25,7 +25,7 @@ pub use git_core_hash::Digest;
 pub use mtimes::{MtimesFile, write_mtimes};
 pub use order::ReverseIndex;
 pub use rev::RevFile;
-pub use write::{IdxEntry, pack_order, write_idx, write_rev};
+pub use write::{IdxEntry, pack_order, write_idx, write_idx_wide_above, write_rev};
 
 /// A row of a pack index: the rank of an object among the sorted ids of its pack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

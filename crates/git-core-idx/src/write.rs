@@ -24,6 +24,25 @@ pub fn write_idx<I>(version: Version, entries: I, pack_checksum: &Digest) -> Res
 where
     I: ExactSizeIterator<Item = IdxEntry> + Clone,
 {
+    write_idx_wide_above(version, entries, pack_checksum, LARGEST_SMALL)
+}
+
+/// The largest offset that is stored with 31 bits.
+const LARGEST_SMALL: u32 = 0x7fff_ffff;
+
+/// As [`write_idx`], but with version 2 offsets above `wide_above` take 64 bits: to try readers with small packs.
+///
+/// # Errors
+/// As [`write_idx`].
+pub fn write_idx_wide_above<I>(
+    version: Version,
+    entries: I,
+    pack_checksum: &Digest,
+    wide_above: u32,
+) -> Result<Vec<u8>, IdxError>
+where
+    I: ExactSizeIterator<Item = IdxEntry> + Clone,
+{
     let format = pack_checksum.format();
     let hash = format.raw_len();
     let count = entries.len();
@@ -52,7 +71,7 @@ where
             for entry in entries.clone() {
                 out.extend_from_slice(&entry.crc.to_be_bytes());
             }
-            write_offsets(&mut out, entries)?;
+            write_offsets(&mut out, entries, wide_above.min(LARGEST_SMALL))?;
         }
     }
     out.extend_from_slice(pack_checksum.as_bytes());
@@ -100,11 +119,15 @@ fn write_fanout(out: &mut Vec<u8>, entries: impl Iterator<Item = IdxEntry>) -> R
     Ok(())
 }
 
-fn write_offsets(out: &mut Vec<u8>, entries: impl Iterator<Item = IdxEntry>) -> Result<(), IdxError> {
+fn write_offsets(
+    out: &mut Vec<u8>,
+    entries: impl Iterator<Item = IdxEntry>,
+    wide_above: u32,
+) -> Result<(), IdxError> {
     let mut large: Vec<u64> = Vec::new();
     for entry in entries {
         let value = match u32::try_from(entry.offset.0) {
-            Ok(small) if small < 0x8000_0000 => small,
+            Ok(small) if small <= wide_above => small,
             _ => {
                 large.push(entry.offset.0);
                 match u32::try_from(large.len() - 1) {

@@ -113,5 +113,68 @@ fn packs(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, codecs, packs);
+/// Text of which no two are alike, as large as most entries are.
+fn small_text(n: usize) -> Vec<u8> {
+    let word = |at: usize| (n * 31 + at * at * 17) % 997;
+    (0..160).flat_map(|at| format!("word{} ", word(at)).into_bytes()).take(953).collect()
+}
+
+fn entries(c: &mut Criterion) {
+    use sirocco::inflate::Decoder;
+    let content = small_text(7);
+    let level = sirocco::deflate::Level::DEFAULT;
+    let deflated = sirocco::compress(sirocco::Format::Zlib, level, &content);
+    let mut decoder = Decoder::new(sirocco::Format::Zlib);
+    let mut out = vec![0; content.len()];
+    let mut group = c.benchmark_group("pack/entry");
+    group.throughput(Throughput::Bytes(content.len() as u64));
+    group.bench_function("inflate", |b| {
+        b.iter(|| {
+            decoder.reset();
+            decoder.decompress(black_box(&deflated), &mut out, true).map(|step| step.done)
+        });
+    });
+    let mut encoder = sirocco::deflate::Encoder::new(sirocco::Format::Zlib, level);
+    let mut space = vec![0; 64 << 10];
+    group.bench_function("deflate", |b| {
+        b.iter(|| {
+            encoder.compress(black_box(&content), &mut space, sirocco::deflate::Flush::Finish).output.len()
+        });
+    });
+    group.finish();
+}
+
+/// Indexing by one thread and by two: whole objects, which the first pass hashes, and chains of deltas.
+fn index_in_bursts(c: &mut Criterion) {
+    let mut whole = pack_header(20_000).to_vec();
+    for n in 0..20_000 {
+        let content = small_text(n);
+        EntryHeader { kind: EntryKind::Whole(Kind::Blob), size: content.len() as u64 }.write(&mut whole);
+        let level = sirocco::deflate::Level::FASTEST;
+        whole.extend(sirocco::compress(sirocco::Format::Zlib, level, &content));
+    }
+    let mut checksum = git_core_hash::Checksum::new(ObjectFormat::Sha1);
+    checksum.update(&whole);
+    whole.extend_from_slice(checksum.finish().as_bytes());
+    let mut group = c.benchmark_group("pack/index");
+    group.sample_size(10);
+    for (name, pack) in [("whole", &whole), ("chains", &pack(10_000))] {
+        group.throughput(Throughput::Bytes(pack.len() as u64));
+        for threads in [1, 2] {
+            let mut limits = git_core_object::Limits::default();
+            limits.threads = threads;
+            let cx = Context::new().with_limits(limits);
+            group.bench_function(format!("{name}/{threads} threads"), |b| {
+                b.iter(|| {
+                    let mut indexer = Indexer::new(ObjectFormat::Sha1, Vec::new(), IndexOptions::default());
+                    indexer.feed(pack, &cx).expect("the pack is good");
+                    indexer.finish(None, &cx).expect("the pack is good").0.count()
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, codecs, entries, packs, index_in_bursts);
 criterion_main!(benches);

@@ -43,6 +43,8 @@ pub(super) struct Request {
     pub(super) promisor: Option<String>,
     pub(super) rev_index: Option<bool>,
     pub(super) version: Version,
+    /// Offsets above this one take 64 bits in the index, however small they are.
+    pub(super) wide_above: u32,
     pub(super) checks: Checks,
     pub(super) header: Option<u32>,
     /// A zero byte on standard error says when all input was read.
@@ -60,6 +62,7 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
         promisor: None,
         rev_index: None,
         version: Version::V2,
+        wide_above: u32::MAX,
         checks: Checks::default(),
         header: None,
         report_end: false,
@@ -95,7 +98,9 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
                 }
             }
             Arg::Long("pack_header") => request.header = Some(parse_header(&args.text()?)?),
-            Arg::Long("index-version") => request.version = parse_version(&args.text()?)?,
+            Arg::Long("index-version") => {
+                (request.version, request.wide_above) = parse_version(&args.text()?)?;
+            }
             Arg::Long("object-format") => {
                 let name = args.text()?;
                 format = Some(
@@ -117,10 +122,10 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     if request.thin && !request.stdin {
         return Err(Failure::fatal("the option '--fix-thin' requires '--stdin'"));
     }
-    if format.is_some() && request.stdin && request.pack.is_none() {
+    let repository = repo::open_optional(globals)?;
+    if format.is_some() && request.stdin && repository.is_some() {
         return Err(Failure::fatal("options '--object-format' and '--stdin' cannot be used together"));
     }
-    let repository = repo::open_optional(globals)?;
     let format = repository.as_ref().map(Repository::format).or(format).unwrap_or_default();
     if let Some(detail) = verify {
         let path = request.pack.ok_or_else(|| Failure::fatal("--verify with no packfile name given"))?;
@@ -152,8 +157,10 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
                 return Err(Failure::fatal("--stdin requires a git repository"));
             };
             // What the quarantine does not write is left to the other way.
-            let usual =
-                request.version == Version::V2 && request.rev_index != Some(false) && request.index.is_none();
+            let usual = request.version == Version::V2
+                && request.wide_above == u32::MAX
+                && request.rev_index != Some(false)
+                && request.index.is_none();
             if usual {
                 return into_repository(repository, &request, &cx);
             }
@@ -178,13 +185,28 @@ pub(super) fn parse_header(text: &str) -> Result<u32, Failure> {
         .ok_or_else(|| Failure::fatal(format_args!("bad --pack_header={text}")))
 }
 
-fn parse_version(text: &str) -> Result<Version, Failure> {
-    // Behind a comma stands from where on offsets are written with 64 bits, which is for tests of git.
-    match text.split(',').next() {
-        Some("1") => Ok(Version::V1),
-        Some("2") => Ok(Version::V2),
-        _ => Err(Failure::fatal(format_args!("bad --index-version={text}"))),
-    }
+/// `<version>[,<offset>]`, where offsets above that one are to take 64 bits.
+fn parse_version(text: &str) -> Result<(Version, u32), Failure> {
+    let bad = || Failure::fatal(format_args!("bad --index-version={text}"));
+    let (version, above) =
+        text.split_once(',').map_or((text, None), |(version, above)| (version, Some(above)));
+    let version = match version {
+        "1" => Version::V1,
+        "2" => Version::V2,
+        _ => return Err(bad()),
+    };
+    let above = match above.filter(|above| !above.is_empty()) {
+        None => u32::MAX,
+        Some(text) => {
+            let (digits, radix) = match text.strip_prefix("0x") {
+                Some(digits) => (digits, 16),
+                None if text.starts_with('0') => (text, 8),
+                None => (text, 10),
+            };
+            u32::try_from(u64::from_str_radix(digits, radix).map_err(|_| bad())?).unwrap_or(u32::MAX)
+        }
+    };
+    Ok((version, above))
 }
 
 /// How much is fed at once, if there is so much.

@@ -5,7 +5,7 @@ use super::index_pack::{Request, feed_all, feed_stdin};
 use crate::fail::Failure;
 use crate::pack_checks;
 use git_core::Repository;
-use git_core::idx::write_idx;
+use git_core::idx::write_idx_wide_above;
 use git_core::object::{BoxError, Context, ObjectFormat, ObjectId, Objects};
 use git_core::pack::{FileSpool, IndexOptions, Indexed, Indexer, Spool, Thin};
 use git_core::store::fs::open_pack;
@@ -101,7 +101,9 @@ pub(super) fn index(
         };
         replace(&path, &indexed.rev())?;
     }
-    replace(&index_path, &write_idx(request.version, indexed.entries(), &indexed.checksum())?)?;
+    let idx =
+        write_idx_wide_above(request.version, indexed.entries(), &indexed.checksum(), request.wide_above)?;
+    replace(&index_path, &idx)?;
     let mut missing = Vec::new();
     if let Some(checks) = checks {
         let pack = open_pack(&pack_path, format)?;

@@ -36,6 +36,8 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     let (mut detail, mut format, mut packs) = (Detail::Nothing, None, Vec::new());
     while let Some(arg) = args.next()? {
         match arg {
+            // Chains alone are shown as soon as anybody asks for that.
+            Arg::Short('v') | Arg::Long("verbose") if detail == Detail::Chains => {}
             Arg::Short('v') | Arg::Long("verbose") => detail = Detail::Objects,
             Arg::Short('s') | Arg::Long("stat-only") => detail = Detail::Chains,
             Arg::Long("object-format") => {

@@ -17,8 +17,10 @@ use std::ops::Range;
 
 /// Larger entries are not for us.
 pub(super) const MAX_ENTRY: u64 = 1 << 20;
-/// A part ends early when its entries have inflated to so many bytes.
+/// A part ends early when its entries have inflated to so many bytes, at the latest.
 const MAX_INFLATED: usize = 8 << 20;
+/// And with so many it is worth its while, however little memory there is.
+const MIN_INFLATED: usize = 256 << 10;
 /// The least input that is worth a thread.
 const MIN_PART: usize = 64 << 10;
 /// The most input that one thread takes at once.
@@ -75,6 +77,8 @@ pub(super) struct Input<'a> {
     pub(super) entries: usize,
     /// Larger entries are not taken; never more than [`MAX_ENTRY`].
     pub(super) largest: u64,
+    /// The memory, in bytes, that all parts together should use.
+    pub(super) memory: usize,
 }
 
 /// Takes entries from the beginning of the input; gives how many of the parts hold them. Each of these parts
@@ -88,6 +92,7 @@ pub(super) fn take(
 ) -> usize {
     let threads = threads.clamp(1, (input.bytes.len() / MIN_PART).max(1));
     let len = (input.bytes.len() / threads).min(MAX_PART);
+    let input = Input { memory: input.memory / threads, ..input };
     if parts.len() < threads {
         parts.resize_with(threads, Part::default);
     }
@@ -156,7 +161,8 @@ impl Part {
     /// Takes entries until one begins at `until` or beyond, or is not for us.
     fn go_on(&mut self, input: Input<'_>, until: usize) {
         let first = self.entries.len();
-        while self.span.end < until && self.entries.len() < input.entries && self.filled < MAX_INFLATED {
+        let max = input.memory.clamp(MIN_INFLATED, MAX_INFLATED);
+        while self.span.end < until && self.entries.len() < input.entries && self.filled < max {
             let Some(end) = self.entry(input, self.span.end) else { break };
             self.span.end = end;
         }

@@ -152,6 +152,7 @@ impl<S: Spool> Indexer<S> {
 
     pub(super) fn require_complete(&mut self) -> Result<Digest, IndexError> {
         self.task = None;
+        self.parts = Vec::new();
         self.trailer.ok_or(IndexError::Truncated {
             at: self.offset,
             objects: self.table.len(),
@@ -263,7 +264,9 @@ impl<S: Spool> Indexer<S> {
     ) -> Result<(), IndexError> {
         let entries = (self.declared - self.table.len()) as usize;
         let largest = self.large_blob(cx).min(burst::MAX_ENTRY);
-        let input = Input { format: self.format, bytes: ahead, offset: self.offset, entries, largest };
+        let memory = usize::try_from(cx.limits().delta_cache_bytes / 4).unwrap_or(usize::MAX);
+        let input =
+            Input { format: self.format, bytes: ahead, offset: self.offset, entries, largest, memory };
         let mut parts = std::mem::take(&mut self.parts);
         let threads = cx.limits().thread_count();
         let good = burst::take(input, threads, &mut parts, || self.checksum.update(behind));
