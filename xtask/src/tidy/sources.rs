@@ -12,8 +12,10 @@ const LONGEST: usize = 600;
 
 /// Crates whose root may leave out `#![forbid(unsafe_code)]`, each with the one file in which unsafe code is
 /// fenced and the reason. Everywhere else the forbidding attribute has to be there.
-const FENCED: &[(&str, &str, &str)] =
-    &[("git-core-store", "src/fs/map.rs", "mapping a pack into memory has no safe form")];
+const FENCED: &[(&str, &str, &str)] = &[
+    ("git-core-hash", "src/many/cpu.rs", "instructions of one kind of CPU, called once it has been seen"),
+    ("git-core-store", "src/fs/map.rs", "mapping a pack into memory has no safe form"),
+];
 
 /// Left-open work. Spelled in two halves, so that this file passes its own rule.
 const OPEN: &[&str] = &[concat!("todo", "!("), concat!("unimplemented", "!("), concat!("FIX", "ME")];

@@ -1,9 +1,21 @@
 //! Many independent messages in, one digest for each out.
 //!
 //! A pack is full of small objects that have nothing to do with one another; whoever has a batch of them at
-//! hand gives the whole batch here. The bytes of one long stream are the business of [`crate::Hasher`].
+//! hand gives the whole batch here, and it is hashed in as many lanes as the CPU's vectors have. The bytes of one
+//! long stream are the business of [`crate::Hasher`].
+
+mod cpu;
+mod kernel;
+mod schedule;
+mod sha1;
+mod sha256;
+#[cfg(test)]
+mod tests;
+mod vectors;
 
 use crate::{CollisionDetected, Digest, Hasher, ObjectFormat};
+use schedule::StreamCost;
+use std::fmt;
 
 /// One message to hash, in two parts so that an object's header need not be copied before its content.
 #[derive(Clone, Copy, Debug, Default)]
@@ -14,18 +26,148 @@ pub struct Message<'a> {
     pub body: &'a [u8],
 }
 
-/// Hashes independent messages; calls `each(index, result)` once for every message, in any order.
+/// Who is told each message's index and result.
+type Each<'a> = &'a mut dyn FnMut(usize, Result<Digest, CollisionDetected>);
+
+/// Hashes independent messages side by side; calls `each(index, result)` once for every message, in any order.
 ///
-/// `index` is the message's place in `messages`. The result is what [`Hasher`] gives for the same bytes.
+/// `index` is the message's place in `messages`. The result is what [`Hasher`] gives for the same bytes: SHA-1 is
+/// watched for collision attacks. The more messages there are at once, the better; a hundred or two small ones keep
+/// all lanes busy.
+///
+/// ```
+/// # use git_core_hash::{Message, ObjectFormat, hash_many};
+/// let messages = [Message { head: b"blob 2\0", body: b"a\n" }, Message { head: b"blob 2\0", body: b"b\n" }];
+/// let mut names = [const { String::new() }; 2];
+/// hash_many(ObjectFormat::Sha1, &messages, &mut |index, result| names[index] = result.unwrap().to_string());
+/// assert_eq!(names[0], "78981922613b2afb6025042ff6bd878ac1994e85");
+/// assert_eq!(names[1], "61780798228d17af2d34fce4cfbdf35556832472");
+/// ```
 pub fn hash_many(
     format: ObjectFormat,
     messages: &[Message<'_>],
     each: &mut dyn FnMut(usize, Result<Digest, CollisionDetected>),
 ) {
-    for (index, message) in messages.iter().enumerate() {
-        let mut hasher = Hasher::new(format);
-        hasher.update(message.head);
-        hasher.update(message.body);
-        each(index, hasher.finish());
+    ManyHasher::new(format).hash(messages, each);
+}
+
+/// How many messages are hashed at once, and with which instructions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Backend {
+    /// One message after the other, each through [`Hasher`].
+    OneByOne,
+    /// Four lanes in plain Rust.
+    Portable,
+    /// Four lanes with NEON, on 64-bit ARM.
+    Neon,
+    /// Eight lanes with AVX2, on x86-64.
+    Avx2,
+    /// Sixteen lanes with AVX-512 (F, BW and DQ), on x86-64.
+    Avx512,
+}
+
+impl Backend {
+    /// All of them, also those that this CPU does not have.
+    pub const ALL: [Backend; 5] =
+        [Backend::OneByOne, Backend::Portable, Backend::Neon, Backend::Avx2, Backend::Avx512];
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Backend::OneByOne => "one by one",
+            Backend::Portable => "portable",
+            Backend::Neon => "neon",
+            Backend::Avx2 => "avx2",
+            Backend::Avx512 => "avx512",
+        })
     }
+}
+
+/// Hashes batches of messages, as [`hash_many`] does, with a chosen [`Backend`].
+pub struct ManyHasher {
+    format: ObjectFormat,
+    lanes: Lanes,
+}
+
+enum Lanes {
+    None,
+    Portable(cpu::Portable),
+    #[cfg(target_arch = "aarch64")]
+    Neon(cpu::Neon),
+    #[cfg(target_arch = "x86_64")]
+    Avx2(cpu::Avx2),
+    #[cfg(target_arch = "x86_64")]
+    Avx512(cpu::Avx512),
+}
+
+impl ManyHasher {
+    /// With the fastest back end that this CPU has.
+    pub fn new(format: ObjectFormat) -> Self {
+        let best = [Backend::Avx512, Backend::Avx2, Backend::Neon];
+        let chosen = best.into_iter().find_map(|backend| Self::with(format, backend));
+        chosen.unwrap_or(ManyHasher { format, lanes: Lanes::None })
+    }
+
+    /// With this back end; `None` if the CPU does not have it.
+    pub fn with(format: ObjectFormat, backend: Backend) -> Option<Self> {
+        let lanes = match backend {
+            Backend::OneByOne => Lanes::None,
+            Backend::Portable => Lanes::Portable(cpu::Portable::detect()?),
+            #[cfg(target_arch = "aarch64")]
+            Backend::Neon => Lanes::Neon(cpu::Neon::detect()?),
+            #[cfg(target_arch = "x86_64")]
+            Backend::Avx2 => Lanes::Avx2(cpu::Avx2::detect()?),
+            #[cfg(target_arch = "x86_64")]
+            Backend::Avx512 => Lanes::Avx512(cpu::Avx512::detect()?),
+            _ => return None,
+        };
+        Some(ManyHasher { format, lanes })
+    }
+
+    /// Hashes independent messages; calls `each(index, result)` once for every message, in any order.
+    pub fn hash(
+        &mut self,
+        messages: &[Message<'_>],
+        each: &mut dyn FnMut(usize, Result<Digest, CollisionDetected>),
+    ) {
+        let format = self.format;
+        match &mut self.lanes {
+            Lanes::None => {
+                for (index, message) in messages.iter().enumerate() {
+                    each(index, one(format, message));
+                }
+            }
+            Lanes::Portable(kernel) => in_lanes(format, kernel, StreamCost(32), messages, each),
+            #[cfg(target_arch = "aarch64")]
+            Lanes::Neon(kernel) => in_lanes(format, kernel, StreamCost(32), messages, each),
+            #[cfg(target_arch = "x86_64")]
+            Lanes::Avx2(kernel) => in_lanes(format, kernel, StreamCost(20), messages, each),
+            #[cfg(target_arch = "x86_64")]
+            Lanes::Avx512(kernel) => in_lanes(format, kernel, StreamCost(14), messages, each),
+        }
+    }
+}
+
+fn in_lanes<K: kernel::Kernel<N>, const N: usize>(
+    format: ObjectFormat,
+    kernel: &mut K,
+    cost: StreamCost,
+    messages: &[Message<'_>],
+    each: Each<'_>,
+) {
+    let alone: &mut dyn FnMut(usize, Each<'_>) =
+        &mut |index, each| each(index, one(format, &messages[index]));
+    match format {
+        ObjectFormat::Sha1 => schedule::run(&mut sha1::Sha1::new(kernel), messages, cost, alone, each),
+        _ => schedule::run(&mut sha256::Sha256(kernel), messages, cost, alone, each),
+    }
+}
+
+fn one(format: ObjectFormat, message: &Message<'_>) -> Result<Digest, CollisionDetected> {
+    let mut hasher = Hasher::new(format);
+    hasher.update(message.head);
+    hasher.update(message.body);
+    hasher.finish()
 }
