@@ -135,7 +135,7 @@ pub(crate) fn masked(text: &[u8]) -> String {
     String::from_utf8_lossy(text).chars().map(|c| if c.is_control() && c != '\t' { '?' } else { c }).collect()
 }
 
-fn human(bytes: u64) -> String {
+pub(crate) fn human(bytes: u64) -> String {
     match bytes {
         0..=1023 => format!("{bytes} bytes"),
         1024..=1_048_575 => format!("{:.2} KiB", bytes as f64 / 1024.0),

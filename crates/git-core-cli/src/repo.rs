@@ -3,9 +3,10 @@
 use crate::fail::{Failure, chain};
 use crate::globals::Globals;
 use git_core::repository::OpenError;
+use git_core::store::fs::FsStorage;
 use git_core::{Environment, Repository};
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What the environment says, with the options before the command over it.
 pub(crate) fn environment(globals: &Globals) -> Result<Environment, Failure> {
@@ -59,6 +60,32 @@ pub(crate) fn open_optional(globals: &Globals) -> Result<Option<Repository>, Fai
 pub(crate) fn current_dir() -> Result<PathBuf, Failure> {
     std::env::current_dir()
         .map_err(|error| Failure::fatal(format_args!("Unable to read current working directory: {error}")))
+}
+
+/// The storage of a repository on a disk, which is where all repositories of the program are.
+pub(crate) fn on_disk(repository: &Repository) -> Result<&FsStorage, Failure> {
+    repository.on_disk().ok_or_else(|| Failure::fatal("the repository is not on a disk"))
+}
+
+/// A path below the git directory as git writes it: relative to the working tree, or as the git directory was
+/// given.
+pub(crate) fn shown_path(globals: &Globals, repository: &Repository, path: &Path) -> PathBuf {
+    let Some(layout) = repository.layout() else { return path.to_path_buf() };
+    let Ok(rest) = path.strip_prefix(&layout.git_dir) else { return path.to_path_buf() };
+    let given = globals.git_dir.clone().or_else(|| globals.var("GIT_DIR").map(PathBuf::from));
+    if let Some(given) = given {
+        return given.join(rest);
+    }
+    match &layout.work_tree {
+        Some(tree) if layout.git_dir == tree.join(".git") => Path::new(".git").join(rest),
+        None if std::env::current_dir().is_ok_and(|here| here == layout.git_dir) => Path::new(".").join(rest),
+        _ => path.to_path_buf(),
+    }
+}
+
+/// Whether the repository lets nothing be removed from its objects (`extensions.preciousObjects`).
+pub(crate) fn is_precious(repository: &Repository) -> Result<bool, Failure> {
+    Ok(repository.config().bool("extensions.preciousObjects")? == Some(true))
 }
 
 /// An operand as bytes.

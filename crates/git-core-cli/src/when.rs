@@ -22,6 +22,15 @@ pub(crate) fn parse(text: &str) -> Result<i64, Failure> {
     relative(text, now).ok_or_else(|| Failure::fatal(format_args!("invalid date '{text}'")))
 }
 
+/// The time before which things expire: `never`, `now`, `all`, or a date. What was changed at it or before is old.
+pub(crate) fn expiry(text: &str) -> Result<i64, Failure> {
+    match text {
+        "never" | "false" => Ok(i64::MIN),
+        "now" | "all" => Ok(i64::MAX),
+        text => parse(text).map_err(|_| Failure::fatal(format_args!("malformed expiration date '{text}'"))),
+    }
+}
+
 fn relative(text: &str, now: i64) -> Option<i64> {
     let words: Vec<String> =
         text.split([' ', '.', '_']).filter(|word| !word.is_empty()).map(str::to_ascii_lowercase).collect();

@@ -10,6 +10,7 @@ pub mod conformance;
 mod error;
 pub mod fs;
 pub mod lock;
+pub mod maintenance;
 pub mod memory;
 mod overlay;
 mod pack_set;

@@ -3,7 +3,7 @@
 //! Whoever holds the lock of a file is the only one who may replace it. Which files are locked, and in which
 //! order, is left to the callers.
 
-use crate::fs::sys::{Access, Disk, DiskFile};
+use crate::fs::sys::{Access, Disk, DiskFile, scratch_name};
 use git_core_object::{BoxError, ErrorKind};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -18,6 +18,8 @@ pub struct LockFile {
     lock: PathBuf,
     file: Option<Box<dyn DiskFile>>,
     held: bool,
+    /// Whether other locks may be names of the same file.
+    shared: bool,
 }
 
 /// Why a lock could not be taken.
@@ -66,6 +68,9 @@ impl LockError {
     }
 }
 
+/// Makes a lock file, and gives it if it is a file of its own.
+type Create<'a> = &'a mut dyn FnMut(&Path) -> io::Result<Option<Box<dyn DiskFile>>>;
+
 impl LockFile {
     /// Takes the lock of `target`, whose directory is there; tries again for as long as `wait` while somebody
     /// else holds it.
@@ -86,23 +91,56 @@ impl LockFile {
         wait: Duration,
         access: Access,
     ) -> Result<Self, LockError> {
+        Self::take(disk, target, wait, &mut |lock| disk.create_new(lock, access).map(Some))
+    }
+
+    /// As [`acquire`](Self::acquire), for one of many locks that only keep others away: it is another name of
+    /// `other`, an empty lock file that is held, which costs less than a file. Gives a file where there is no
+    /// `other`, or it can have no more names.
+    ///
+    /// # Errors
+    /// [`LockError`].
+    pub(crate) fn acquire_empty(
+        disk: &Arc<dyn Disk>,
+        target: &Path,
+        wait: Duration,
+        other: Option<&Path>,
+    ) -> Result<Self, LockError> {
+        let mut taken =
+            Self::take(disk, target, wait, &mut |lock| match other.map(|other| disk.link(other, lock)) {
+                Some(Ok(())) => Ok(None),
+                Some(Err(error)) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+                _ => disk.create_new(lock, Access::Writable).map(Some),
+            })?;
+        taken.shared = true;
+        Ok(taken)
+    }
+
+    fn take(
+        disk: &Arc<dyn Disk>,
+        target: &Path,
+        wait: Duration,
+        create: Create<'_>,
+    ) -> Result<Self, LockError> {
         let mut lock = target.as_os_str().to_owned();
         lock.push(".lock");
         let lock = PathBuf::from(lock);
-        let until = Instant::now() + wait;
+        let mut until = None;
         let mut pause = Duration::from_millis(1);
         loop {
-            match disk.create_new(&lock, access) {
+            match create(&lock) {
                 Ok(file) => {
                     return Ok(LockFile {
                         disk: disk.clone(),
                         target: target.to_path_buf(),
                         lock,
-                        file: Some(file),
+                        file,
                         held: true,
+                        shared: false,
                     });
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    let until = *until.get_or_insert_with(|| Instant::now() + wait);
                     let left = until.saturating_duration_since(Instant::now());
                     if left.is_zero() {
                         return Err(LockError::Held { lock });
@@ -113,6 +151,33 @@ impl LockFile {
                 Err(error) => return Err(LockError::Unavailable { lock, source: error.into() }),
             }
         }
+    }
+
+    /// Whether the lock is a file that [`acquire_empty`](Self::acquire_empty) made, of which other locks can be
+    /// names.
+    pub(crate) fn can_be_linked(&self) -> bool {
+        self.shared && self.file.is_some()
+    }
+
+    /// Gives the lock a file of its own to write to, open, if it may share one with others.
+    ///
+    /// # Errors
+    /// As the system says; the lock is held all the time.
+    pub(crate) fn make_writable(&mut self) -> io::Result<()> {
+        if self.shared {
+            // Names that begin with a dot are nothing to who lists refs.
+            let scratch = scratch_name(self.lock.parent().unwrap_or(Path::new("")), ".tmp-lock-");
+            let file = self.disk.create_new(&scratch, Access::Writable)?;
+            if let Err(error) = self.disk.rename(&scratch, &self.lock) {
+                let _ = self.disk.remove_file(&scratch);
+                return Err(error);
+            }
+            self.file = Some(file);
+            self.shared = false;
+        } else if self.file.is_none() {
+            self.file = Some(self.disk.append(&self.lock)?);
+        }
+        Ok(())
     }
 
     /// The file that is locked.
@@ -201,6 +266,24 @@ mod tests {
         drop(given_up);
         assert_eq!(std::fs::read(&target).unwrap(), b"new");
         assert_eq!(dir.path().read_dir().unwrap().count(), 1);
+
+        // Locks that share a file, one of which is written to after all.
+        let mut anchor = LockFile::acquire_empty(&disk, &dir.path().join("a"), Duration::ZERO, None).unwrap();
+        assert!(anchor.can_be_linked());
+        anchor.close_unwritten();
+        let link = |name: &str| {
+            LockFile::acquire_empty(&disk, &dir.path().join(name), Duration::ZERO, Some(anchor.path()))
+        };
+        let (mut b, c) = (link("b").unwrap(), link("c").unwrap());
+        assert!(!b.can_be_linked());
+        assert_eq!(link("c").unwrap_err().kind(), ErrorKind::Conflict);
+        b.make_writable().unwrap();
+        b.write_all(b"b").unwrap();
+        b.commit().unwrap();
+        assert_eq!(std::fs::read(c.path()).unwrap(), b"");
+        drop((anchor, c));
+        assert_eq!(std::fs::read(dir.path().join("b")).unwrap(), b"b");
+        assert_eq!(dir.path().read_dir().unwrap().count(), 2);
 
         let nowhere = LockFile::acquire(&disk, &dir.path().join("a/b"), Duration::ZERO).unwrap_err();
         assert_eq!(nowhere.kind(), ErrorKind::Unavailable);

@@ -4,10 +4,12 @@ mod cat_file;
 mod cat_file_batch;
 mod clone;
 mod commit_graph;
+mod count_objects;
 mod daemon;
 mod diff_tree;
 mod fetch;
 mod for_each_ref;
+mod gc;
 mod hash_object;
 mod http_backend;
 mod index_pack;
@@ -16,11 +18,16 @@ mod init;
 mod ls_remote;
 mod pack_objects;
 mod pack_objects_write;
+mod pack_refs;
+mod prune;
+mod prune_packed;
 mod push;
+mod repack;
 mod rev_list;
 mod rev_parse;
 mod rev_parse_places;
 mod serve;
+mod show_index;
 mod show_ref;
 mod symbolic_ref;
 mod unpack_objects;
@@ -61,13 +68,20 @@ static COMMANDS: &[Command] = &[
     upload_pack::RECEIVE_PACK,
     cat_file::COMMAND,
     commit_graph::COMMAND,
+    count_objects::COMMAND,
     diff_tree::COMMAND,
     for_each_ref::COMMAND,
+    gc::COMMAND,
     hash_object::COMMAND,
     index_pack::COMMAND,
     pack_objects::COMMAND,
+    pack_refs::COMMAND,
+    prune::COMMAND,
+    prune_packed::COMMAND,
+    repack::COMMAND,
     rev_list::COMMAND,
     rev_parse::COMMAND,
+    show_index::COMMAND,
     show_ref::COMMAND,
     symbolic_ref::COMMAND,
     unpack_objects::COMMAND,

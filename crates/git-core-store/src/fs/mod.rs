@@ -22,6 +22,7 @@ mod storage;
 pub mod sys;
 
 pub use alternates::alternates as alternate_directories;
+pub(crate) use loose::create_scratch;
 pub use objects::{FsObjects, ObjectsOptions};
 pub use packs::open_pack;
 pub use storage::{FsOptions, FsStorage};

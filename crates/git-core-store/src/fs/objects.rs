@@ -120,6 +120,24 @@ impl FsObjects {
         &self.options
     }
 
+    /// The object directories that this one borrows from, in the order in which they are searched.
+    pub fn alternates(&self) -> Vec<PathBuf> {
+        self.dirs
+            .iter()
+            .filter(|dir| !dir.local)
+            .filter_map(|dir| dir.path.parent())
+            .map(Path::to_path_buf)
+            .collect()
+    }
+
+    /// The packs there are now, those of alternates too.
+    ///
+    /// # Errors
+    /// [`ReadError::Unavailable`] when a pack directory cannot be read.
+    pub fn pack_snapshot(&self) -> Result<Vec<Arc<StoredPack>>, ReadError> {
+        Ok(self.current_packs()?.set().packs().to_vec())
+    }
+
     /// Writes one loose object, flushes it, and gives its id. One that is there already is only marked as
     /// recent.
     ///
@@ -135,6 +153,32 @@ impl FsObjects {
         let (id, scratch) = writer.write(kind, content, FlushNow::Yes)?;
         self.publish_flushed(&writer, &scratch, &id)?;
         Ok(id)
+    }
+
+    /// Writes an object that is packed as a loose one too, last changed at `modified`; gives its path. Flushing is
+    /// left to the caller. One that is loose already stays as it is.
+    pub(crate) fn loosen(
+        &self,
+        id: &ObjectId,
+        kind: Kind,
+        content: &[u8],
+        modified: i64,
+    ) -> Result<Option<PathBuf>, ReceiveError> {
+        if self.loose.first().map_or(Ok(false), |own| own.contains(id))? {
+            return Ok(None);
+        }
+        let writer = self.writer(&self.dir);
+        let (written, scratch) = writer.write(kind, content, FlushNow::Later)?;
+        if written != *id {
+            let _ = self.disk.remove_file(&scratch);
+            return Err(
+                ReadError::corrupt(format_args!("packed object {id}"), "its content has another id").into()
+            );
+        }
+        let failed = |error: std::io::Error| ReceiveError::unavailable(self.dir.display(), error);
+        // Before it has its name: nobody is to find it younger than it is, nor older once it was needed again.
+        self.disk.set_modified(&scratch, modified).map_err(failed)?;
+        writer.publish(&scratch, id).map(Some).map_err(failed)
     }
 
     /// As [`write_loose`](Self::write_loose), for an object that is too large to be held: exactly

@@ -180,6 +180,14 @@ impl Disk for SharedDisk {
     fn touch(&self, path: &Path) -> io::Result<()> {
         self.inner.touch(path)
     }
+
+    fn set_modified(&self, path: &Path, seconds: i64) -> io::Result<()> {
+        self.inner.set_modified(path, seconds)
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.inner.link(from, to)
+    }
 }
 
 #[cfg(test)]

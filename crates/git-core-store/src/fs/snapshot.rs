@@ -36,7 +36,7 @@ impl FsSnapshot {
 }
 
 /// One id per line: the file `shallow` of `gitrepository-layout(5)`.
-fn read_shallow(path: &Path, format: ObjectFormat) -> Result<Vec<ObjectId>, ReadError> {
+pub(super) fn read_shallow(path: &Path, format: ObjectFormat) -> Result<Vec<ObjectId>, ReadError> {
     let content = match std::fs::read(path) {
         Ok(content) => content,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

@@ -4,13 +4,17 @@ use super::objects::{FsObjects, ObjectsOptions};
 use super::publish::{Protect, publish};
 use super::quarantine::FsQuarantine;
 use super::refs::{FilesRefs, RefsCommit, RefsOptions};
-use super::snapshot::FsSnapshot;
+use super::snapshot::{FsSnapshot, read_shallow};
 use super::sys::{Disk, RealDisk};
+use crate::lock::LockFile;
+use crate::maintenance::MaintenanceError;
 use crate::{CommitError, Committed, Quarantine, ReceiveError, Snapshot, Storage};
-use git_core_object::{Context, ObjectFormat, ReadError};
+use git_core_object::{Context, ObjectFormat, ObjectId, ReadError};
 use git_core_ref::{Atomicity, RefTransaction};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How a repository on disk is opened.
 #[derive(Clone, Debug)]
@@ -80,6 +84,29 @@ impl FsStorage {
     /// The directory of everything that working trees share: the repository.
     pub fn common_dir(&self) -> &Path {
         self.refs.common_dir()
+    }
+
+    /// Takes commits out of the file `shallow` that `needed` does not know. Nothing happens when there are none.
+    pub(crate) fn prune_shallow(&self, needed: &dyn Fn(&ObjectId) -> bool) -> Result<(), MaintenanceError> {
+        let disk = self.objects.disk();
+        let unavailable = |error: std::io::Error| MaintenanceError::unavailable(&self.shallow, error);
+        if !self.shallow.exists() {
+            return Ok(());
+        }
+        let mut lock = LockFile::acquire(disk, &self.shallow, Duration::from_secs(1))?;
+        let all = read_shallow(&self.shallow, self.refs.format())?;
+        let mut text = Vec::new();
+        for id in all.iter().filter(|id| needed(id)) {
+            id.write_hex(&mut text);
+            text.push(b'\n');
+        }
+        if text.is_empty() && !all.is_empty() {
+            disk.remove_file(&self.shallow).map_err(unavailable)?;
+        } else if text.len() < all.len() * (self.refs.format().hex_len() + 1) {
+            lock.write_all(&text).map_err(unavailable)?;
+            lock.commit().map_err(unavailable)?;
+        }
+        Ok(())
     }
 
     fn take_back(&self, received: Vec<Box<dyn Quarantine>>) -> Result<Vec<FsQuarantine>, ReceiveError> {

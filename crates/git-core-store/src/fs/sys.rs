@@ -80,6 +80,23 @@ pub trait Disk: Send + Sync + fmt::Debug {
     /// As the system says.
     fn touch(&self, path: &Path) -> io::Result<()>;
 
+    /// Marks a file as last changed at a time in seconds since 1970. Where that is not possible it stays as young as
+    /// it is.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn set_modified(&self, _path: &Path, _seconds: i64) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Gives a file a second name, which must not be taken.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::AlreadyExists`] when it is; [`io::ErrorKind::Unsupported`] where files have one name only.
+    fn link(&self, _from: &Path, _to: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Makes a directory and those above it that are missing.
     ///
     /// # Errors
@@ -233,6 +250,18 @@ impl Disk for RealDisk {
     fn touch(&self, path: &Path) -> io::Result<()> {
         File::open(path)?.set_modified(std::time::SystemTime::now())
     }
+
+    fn set_modified(&self, path: &Path, seconds: i64) -> io::Result<()> {
+        use std::time::{Duration, UNIX_EPOCH};
+        let span = Duration::from_secs(seconds.unsigned_abs());
+        let time = if seconds < 0 { UNIX_EPOCH.checked_sub(span) } else { UNIX_EPOCH.checked_add(span) };
+        // A time that the system cannot hold leaves the file young.
+        time.map_or(Ok(()), |time| File::open(path)?.set_modified(time))
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::hard_link(from, to)
+    }
 }
 
 /// From this many files on, one flush of the whole file system is cheaper than one of each.
@@ -367,6 +396,31 @@ pub fn scratch_name(dir: &Path, prefix: &str) -> PathBuf {
         mixed /= 36;
     }
     dir.join(name)
+}
+
+/// What this machine calls itself.
+#[cfg(unix)]
+pub(crate) fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// What this machine calls itself.
+#[cfg(not(unix))]
+pub(crate) fn host_name() -> String {
+    "localhost".to_owned()
+}
+
+/// Whether a process of this machine may be alive.
+#[cfg(unix)]
+pub(crate) fn is_running(pid: u64) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    pid.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+}
+
+/// Whether a process of this machine may be alive: nobody can tell here.
+#[cfg(not(unix))]
+pub(crate) fn is_running(_pid: u64) -> bool {
+    true
 }
 
 /// Removes a directory and what is in it; as much as is possible, and never through a link.

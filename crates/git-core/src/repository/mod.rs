@@ -1,6 +1,7 @@
 //! A repository: a handle on its storage, with what its configuration says.
 
 mod graph;
+mod maintenance;
 mod objects;
 mod open;
 mod refs;
@@ -13,6 +14,7 @@ pub use refs::{RefError, Refs};
 use bstr::BString;
 use git_core_object::{Ident, ObjectFormat, ReadError};
 use git_core_store::config::Config;
+use git_core_store::fs::FsStorage;
 use git_core_store::fs::layout::Layout;
 use git_core_store::memory::{MemoryOptions, MemoryStorage};
 use git_core_store::{Snapshot, Storage};
@@ -28,6 +30,8 @@ pub struct Repository {
 
 struct Inner {
     storage: Arc<dyn Storage>,
+    /// The same storage, where it is files.
+    files: Option<FsStorage>,
     layout: Option<Layout>,
     config: Config,
     committer: Option<Ident>,
@@ -49,20 +53,29 @@ impl Repository {
 
     /// A repository over any storage, without configuration.
     pub fn from_storage(storage: Arc<dyn Storage>) -> Self {
-        Self::assemble(storage, None, Config::default())
+        Self::assemble(storage, Config::default())
     }
 
-    fn assemble(storage: Arc<dyn Storage>, layout: Option<Layout>, config: Config) -> Self {
-        Repository { inner: Arc::new(Inner { storage, layout, config, committer: None }) }
+    fn assemble(storage: Arc<dyn Storage>, config: Config) -> Self {
+        Repository { inner: Arc::new(Inner { storage, files: None, layout: None, config, committer: None }) }
+    }
+
+    fn on_files(storage: FsStorage, layout: Layout, config: Config) -> Self {
+        let files = Some(storage.clone());
+        let storage = Arc::new(storage);
+        Repository {
+            inner: Arc::new(Inner { storage, files, layout: Some(layout), config, committer: None }),
+        }
     }
 
     /// The same repository, with somebody who stands in reflogs for what is done through this handle.
     #[must_use]
     pub fn with_committer(&self, committer: Ident) -> Self {
-        let Inner { storage, layout, config, .. } = &*self.inner;
+        let Inner { storage, files, layout, config, .. } = &*self.inner;
         Repository {
             inner: Arc::new(Inner {
                 storage: storage.clone(),
+                files: files.clone(),
                 layout: layout.clone(),
                 config: config.clone(),
                 committer: Some(committer),
@@ -73,10 +86,11 @@ impl Repository {
     /// The same repository under another configuration.
     #[must_use]
     pub fn with_config(&self, config: Config) -> Self {
-        let Inner { storage, layout, committer, .. } = &*self.inner;
+        let Inner { storage, files, layout, committer, .. } = &*self.inner;
         Repository {
             inner: Arc::new(Inner {
                 storage: storage.clone(),
+                files: files.clone(),
                 layout: layout.clone(),
                 config,
                 committer: committer.clone(),

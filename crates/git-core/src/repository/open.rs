@@ -209,7 +209,7 @@ impl Repository {
         options.objects.commit_graph = graph_use(&config)?;
         let storage = FsStorage::open(&layout.git_dir, &layout.common_dir, options)?;
         let committer = environment.ident(&config);
-        let repository = Self::assemble(Arc::new(storage), Some(layout), config);
+        let repository = Self::on_files(storage, layout, config);
         Ok(match committer {
             Some(committer) => repository.with_committer(committer),
             None => repository,

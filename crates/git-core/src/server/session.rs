@@ -37,6 +37,15 @@ pub struct StorageSession {
     ready: Option<(Arc<Vec<ObjectId>>, Ready)>,
 }
 
+/// What is known of an object that a ref holds.
+#[derive(Clone, Copy)]
+struct Seen {
+    id: ObjectId,
+    is_there: bool,
+    /// What it leads to, if it is a tag.
+    peeled: Option<ObjectId>,
+}
+
 impl StorageSession {
     /// Opens a session on the present state of a storage.
     ///
@@ -50,7 +59,7 @@ impl StorageSession {
     }
 
     fn refs(&self, query: &RefsQuery) -> Result<Refs, ReadError> {
-        let mut out = Vec::new();
+        let (mut out, mut seen) = (Vec::new(), None);
         let head = RefName::head();
         let wanted = |name: &RefName| {
             query.prefixes.is_empty() || query.prefixes.iter().any(|p| name.as_bytes().starts_with(p))
@@ -61,7 +70,7 @@ impl StorageSession {
         {
             let (_, id) = revision::follow(&*self.snapshot, &head)?;
             if id.is_some() || query.unborn {
-                out.extend(self.advertise(found, id, query)?);
+                out.extend(self.advertise(found, id, query, &mut seen)?);
             }
         }
         let common = common_prefix(&query.prefixes);
@@ -70,12 +79,14 @@ impl StorageSession {
             if !wanted(&found.name) {
                 return ControlFlow::Continue(());
             }
-            let added = match &found.target {
-                Target::Id(id) => self.advertise(found.clone(), Some(*id), query),
-                Target::Symbolic(_) => revision::follow(&*self.snapshot, &found.name).and_then(|(_, id)| {
-                    id.map_or(Ok(None), |id| self.advertise(found.clone(), Some(id), query))
-                }),
+            let id = match &found.target {
+                Target::Id(id) => Ok(Some(*id)),
+                Target::Symbolic(_) => revision::follow(&*self.snapshot, &found.name).map(|(_, id)| id),
             };
+            let added = id.and_then(|id| match id {
+                Some(id) => self.advertise(found, Some(id), query, &mut seen),
+                None => Ok(None),
+            });
             match added {
                 Ok(one) => out.extend(one),
                 Err(error) => failed = Some(error),
@@ -94,21 +105,45 @@ impl StorageSession {
         found: Reference,
         id: Option<ObjectId>,
         query: &RefsQuery,
+        seen: &mut Option<Seen>,
     ) -> Result<Option<AdvertisedRef>, ReadError> {
         let mut peeled = None;
         if let Some(id) = id {
-            let Some(header) = self.snapshot.header(&id)? else {
-                return Ok(None);
+            // Many refs may hold one id.
+            let known = match seen {
+                Some(last) if last.id == id => *last,
+                _ => *seen.insert(self.look(id, found.peeled, query)?),
             };
-            if header.kind == Kind::Tag && query.peel {
-                peeled = match found.peeled {
-                    Some(known) => known,
-                    None => Some(walk::peel(&*self.snapshot, id, &mut Vec::new(), &mut Vec::new())?.0),
-                };
+            if !known.is_there {
+                return Ok(None);
             }
+            peeled = known.peeled;
         }
         let symref = found.target.symbolic().cloned();
         Ok(Some(AdvertisedRef { name: found.name, id, peeled, symref }))
+    }
+
+    /// Whether an object is there, and what it leads to if it is a tag, which the storage may have `said`.
+    fn look(
+        &self,
+        id: ObjectId,
+        said: Option<Option<ObjectId>>,
+        query: &RefsQuery,
+    ) -> Result<Seen, ReadError> {
+        if let Some(peeled) = said {
+            let peeled = peeled.filter(|_| query.peel);
+            return Ok(Seen { id, is_there: self.snapshot.contains(&id)?, peeled });
+        }
+        let Some(header) = self.snapshot.header(&id)? else {
+            return Ok(Seen { id, is_there: false, peeled: None });
+        };
+        let peeled = match header.kind {
+            Kind::Tag if query.peel => {
+                Some(walk::peel(&*self.snapshot, id, &mut Vec::new(), &mut Vec::new())?.0)
+            }
+            _ => None,
+        };
+        Ok(Seen { id, is_there: true, peeled })
     }
 
     fn wants(&self, query: &WantsQuery, cx: &Context) -> Result<Wants, ReadError> {

@@ -3,16 +3,19 @@
 //! The order is git's: each ref is locked, read and compared; then values are written into the lock files, or,
 //! for many new refs at once, into the lock of `packed-refs`. [`finish`](super::finish) does the rest.
 
-use super::edit::{Held, Refusal};
+use super::edit::{Held, Hold, Refusal};
 use super::{Shared, loose, packed};
 use crate::CommitError;
 use crate::lock::{LockError, LockFile};
-use git_core_object::{ObjectId, Objects};
+use git_core_object::{Kind, ObjectId, Objects};
 use git_core_ref::{Change, Expected, RefEdit, RefName, Target};
+use std::cell::Cell;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::ops::Bound;
+use std::path::{Path, PathBuf};
 
 /// New refs go into `packed-refs` only if they are worth rewriting it: one for so many bytes of it.
 const PACKED_BYTES_PER_REF: usize = 32 << 10;
@@ -34,6 +37,10 @@ pub(super) struct Batch<'a> {
     pub(super) packed_changes: bool,
     /// Whether refs are created without locks of their own.
     initial: bool,
+    /// An empty lock that others can be names of.
+    anchor: Option<PathBuf>,
+    /// What kind of object was looked at last.
+    last: Cell<Option<(ObjectId, Option<Kind>)>>,
 }
 
 /// One edit, ready to be made.
@@ -84,6 +91,8 @@ impl<'a> Batch<'a> {
             packed: None,
             packed_changes: false,
             initial: false,
+            anchor: None,
+            last: Cell::new(None),
         }
     }
 
@@ -122,7 +131,7 @@ impl<'a> Batch<'a> {
     ) -> Result<(), Refusal> {
         if self.initial && goes_unlocked(edit) {
             self.clash(&edit.name).map_err(Refusal::Clash)?;
-            self.shared.check_value(edit, &edit.name, objects)?;
+            self.shared.check_value(edit, &edit.name, objects, &self.last)?;
             self.names.insert(edit.name.clone());
             self.steps.push(Step {
                 index,
@@ -140,7 +149,11 @@ impl<'a> Batch<'a> {
             return Ok(());
         }
         let shared = self.shared;
-        let mut landing = shared.land(edit, &|name| self.clash(name))?;
+        let hold = match crowded && needs_no_content(edit) && objects.is_some() {
+            true => Hold::Empty(self.anchor.as_deref()),
+            false => Hold::ToWrite,
+        };
+        let mut landing = shared.land(edit, &|name| self.clash(name), hold)?;
         let result = self.check(edit, &landing, objects);
         let (action, old_id) = match result {
             Ok(verdict) => verdict,
@@ -171,9 +184,15 @@ impl<'a> Batch<'a> {
         let packable = !landing.present.loose && packable(&landing.name, &edit.change) && objects.is_some();
         let mut written = false;
         if action == Action::Loose && !(crowded && packable) {
-            write_value(&mut landing.lock, &edit.change)
+            landing
+                .lock
+                .make_writable()
+                .and_then(|()| write_value(&mut landing.lock, &edit.change))
                 .map_err(|error| CommitError::unavailable(landing.lock.path().display(), error))?;
             written = true;
+        }
+        if landing.lock.can_be_linked() {
+            self.anchor = Some(landing.lock.path().to_path_buf());
         }
         landing.lock.close_unwritten();
         self.names.insert(landing.name.clone());
@@ -202,7 +221,7 @@ impl<'a> Batch<'a> {
     ) -> Result<(Action, Option<ObjectId>), Refusal> {
         let shared = self.shared;
         shared.check_expected(edit, landing)?;
-        shared.check_value(edit, &landing.name, objects)?;
+        shared.check_value(edit, &landing.name, objects, &self.last)?;
         let old = &landing.present.target;
         let action = match &edit.change {
             Change::Verify => Action::Keep,
@@ -214,7 +233,7 @@ impl<'a> Batch<'a> {
                     shared.clear_directory(&landing.name)?;
                 }
                 if old.is_none() {
-                    shared.available(&landing.name)?;
+                    shared.available(&landing.name, &landing.present)?;
                 }
                 Action::Loose
             }
@@ -279,7 +298,7 @@ impl<'a> Batch<'a> {
             return Ok(false);
         }
         if let Entry::Vacant(place) = self.passed.entry(head) {
-            let (mut lock, _) = shared.lock_ref(place.key())?;
+            let (mut lock, _) = shared.lock_ref(place.key(), Hold::ToWrite)?;
             lock.close_unwritten();
             place.insert(Some(lock));
         }
@@ -305,10 +324,12 @@ impl<'a> Batch<'a> {
         if let Some(lock) = &mut self.packed {
             let old = shared.packed.current()?;
             let mut changes = packed::Changes::new();
+            let mut directories = Directories::default();
             for step in &self.steps {
                 match (step.action, step.change) {
                     (Action::Packed, Change::Update { target: Target::Id(id), .. }) => {
-                        if step.lock.is_some() && shared.places.loose(&step.name).is_dir() {
+                        // Somebody may have made one since the ref was locked.
+                        if step.lock.is_some() && directories.contains(&shared.places.loose(&step.name)) {
                             shared.clear_directory(&step.name)?;
                         }
                         changes.insert(step.name.clone(), Some(*id));
@@ -331,11 +352,12 @@ impl<'a> Batch<'a> {
         }
         let mut to_flush = Vec::new();
         for step in &mut self.steps {
-            let (Action::Loose, Some(lock)) = (step.action, &step.lock) else { continue };
+            let (Action::Loose, Some(lock)) = (step.action, &mut step.lock) else { continue };
             if !step.written {
-                let unavailable = |error| CommitError::unavailable(lock.path().display(), error);
-                let mut file = shared.disk.append(lock.path()).map_err(unavailable)?;
-                file.write_all(&content(step.change)).map_err(unavailable)?;
+                lock.make_writable()
+                    .and_then(|()| write_value(lock, step.change))
+                    .map_err(|error| CommitError::unavailable(lock.path().display(), error))?;
+                lock.close_unwritten();
                 step.written = true;
             }
             to_flush.push(lock.path().to_path_buf());
@@ -381,6 +403,41 @@ fn goes_unlocked(edit: &RefEdit) -> bool {
     matches!(&edit.change, Change::Update { target: Target::Id(_), .. })
         && matches!(&edit.expected, Expected::Any | Expected::MustNotExist)
         && !super::place::is_private(edit.name.as_bytes())
+}
+
+/// Whether an edit of a crowded transaction most likely writes nothing to its lock: what it creates goes into
+/// `packed-refs`.
+fn needs_no_content(edit: &RefEdit) -> bool {
+    match &edit.change {
+        Change::Update { target, .. } => {
+            let creates = match &edit.expected {
+                Expected::MustNotExist => true,
+                Expected::Is(Target::Id(id)) => id.is_null(),
+                _ => false,
+            };
+            creates && matches!(target, Target::Id(_)) && !super::place::is_private(edit.name.as_bytes())
+        }
+        Change::Delete { .. } | Change::Verify => true,
+    }
+}
+
+/// The directories among the entries of directories, each of which is read once.
+#[derive(Default)]
+struct Directories {
+    below: HashMap<PathBuf, HashSet<OsString>>,
+}
+
+impl Directories {
+    fn contains(&mut self, path: &Path) -> bool {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return false };
+        if !self.below.contains_key(parent) {
+            let entries = std::fs::read_dir(parent).into_iter().flatten().flatten();
+            let directories = entries.filter(|entry| entry.file_type().is_ok_and(|kind| !kind.is_file()));
+            let names = directories.map(|entry| entry.file_name()).collect();
+            self.below.insert(parent.to_path_buf(), names);
+        }
+        self.below.get(parent).is_some_and(|names| names.contains(name)) && path.is_dir()
+    }
 }
 
 /// Whether the change can stand in `packed-refs`.

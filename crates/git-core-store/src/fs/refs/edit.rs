@@ -1,12 +1,16 @@
 //! What one edit needs: its lock, its old value, and the checks that git makes before a ref is written.
 
 use super::loose::{self, Loose};
+use super::packed::PackedFile;
 use super::{SYMREF_DEPTH, Shared, broken, reflog};
 use crate::CommitError;
 use crate::lock::{LockError, LockFile};
 use git_core_object::{Kind, ObjectId, Objects};
 use git_core_ref::{Change, Deref, Expected, RefEdit, RefName, Target};
+use std::cell::Cell;
 use std::io;
+use std::path::Path;
+use std::sync::Arc;
 
 /// How often directories are made again that somebody else removes because they are empty.
 const TRIES: usize = 16;
@@ -20,15 +24,31 @@ pub(super) struct Present {
     pub(super) loose: bool,
     /// Whether there is a directory in its place.
     pub(super) directory: bool,
+    /// The packed refs, if they were looked at.
+    pub(super) packed: Option<Arc<PackedFile>>,
+}
+
+/// What the lock of a ref is for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Hold<'a> {
+    /// The new value is written to it.
+    ToWrite,
+    /// Most likely nothing is. It may be another name of this lock file.
+    Empty(Option<&'a Path>),
 }
 
 impl Shared {
     /// Takes the lock of a ref; makes the directories it needs. Says whether some had to be made.
-    pub(super) fn lock_ref(&self, name: &RefName) -> Result<(LockFile, bool), CommitError> {
+    pub(super) fn lock_ref(&self, name: &RefName, hold: Hold<'_>) -> Result<(LockFile, bool), CommitError> {
         let path = self.places.loose(name);
+        let wait = self.options.lock_wait;
         let mut made = false;
         for _ in 0..TRIES {
-            let error = match LockFile::acquire(&self.disk, &path, self.options.lock_wait) {
+            let taken = match hold {
+                Hold::ToWrite => LockFile::acquire(&self.disk, &path, wait),
+                Hold::Empty(other) => LockFile::acquire_empty(&self.disk, &path, wait, other),
+            };
+            let error = match taken {
                 Ok(lock) => return Ok((lock, made)),
                 Err(LockError::Held { lock }) => {
                     return Err(CommitError::Locked { name: name.clone(), lock: lock.display().to_string() });
@@ -68,22 +88,28 @@ impl Shared {
         let loose = self.read_loose(name)?;
         let directory = loose == Loose::Directory;
         match loose {
-            Loose::Found(target) => Ok(Present { target: Some(target), loose: true, directory }),
+            Loose::Found(target) => {
+                Ok(Present { target: Some(target), loose: true, directory, packed: None })
+            }
             Loose::Broken(why) => Err(broken(name, &why).into()),
             Loose::Missing | Loose::Directory if name.is_root() => {
-                Ok(Present { target: None, loose: false, directory })
+                Ok(Present { target: None, loose: false, directory, packed: None })
             }
             Loose::Missing | Loose::Directory => {
-                let target = self.packed.current()?.find(name)?.map(|found| found.target);
-                Ok(Present { target, loose: false, directory })
+                let packed = self.packed.current()?;
+                let target = packed.find(name)?.map(|found| found.target);
+                Ok(Present { target, loose: false, directory, packed: Some(packed) })
             }
         }
     }
 
     /// Whether a ref of this name can be created beside those that are there.
-    pub(super) fn available(&self, name: &RefName) -> Result<(), CommitError> {
+    pub(super) fn available(&self, name: &RefName, present: &Present) -> Result<(), CommitError> {
         let conflict = |other| Err(CommitError::NameConflict { name: name.clone(), other });
-        let packed = self.packed.current()?;
+        let packed = match &present.packed {
+            Some(packed) => packed.clone(),
+            None => self.packed.current()?,
+        };
         for parent in name.parents() {
             if packed.contains(parent)?
                 && let Ok(other) = RefName::new(parent)
@@ -154,6 +180,7 @@ impl Shared {
         &self,
         edit: &RefEdit,
         held: &dyn Fn(&RefName) -> Result<Held, CommitError>,
+        hold: Hold<'_>,
     ) -> Result<Landing, Refusal> {
         let mut name = edit.name.clone();
         let mut passed = Vec::new();
@@ -164,7 +191,7 @@ impl Shared {
             }
             let (lock, made) = match held(&name).map_err(Refusal::Clash)? {
                 Held::Passed => (None, false),
-                Held::No => self.lock_ref(&name).map(|(lock, made)| (Some(lock), made))?,
+                Held::No => self.lock_ref(&name, hold).map(|(lock, made)| (Some(lock), made))?,
             };
             // A damaged ref can be deleted, but neither checked nor replaced.
             let present = match self.present(&name) {
@@ -175,6 +202,7 @@ impl Shared {
                         target: Some(Target::Id(ObjectId::null(self.format))),
                         loose: true,
                         directory: false,
+                        packed: None,
                     }
                 }
                 other => other?,
@@ -241,12 +269,14 @@ impl Shared {
         }
     }
 
-    /// Whether the new value may stand there: an object that exists, a commit for a branch.
+    /// Whether the new value may stand there: an object that exists, a commit for a branch. `last` remembers what was
+    /// found out of an object.
     pub(super) fn check_value(
         &self,
         edit: &RefEdit,
         landing: &RefName,
         objects: Option<&dyn Objects>,
+        last: &Cell<Option<(ObjectId, Option<Kind>)>>,
     ) -> Result<(), CommitError> {
         let invalid = |reason: String| Err(CommitError::Invalid { name: edit.name.clone(), reason });
         match &edit.change {
@@ -258,9 +288,15 @@ impl Shared {
                     return invalid(format!("{id} is not an id of format {}", self.format));
                 }
                 let Some(objects) = objects else { return Ok(()) };
-                match objects.header(id)? {
+                // Many refs may get one value.
+                let kind = match last.get() {
+                    Some((known, kind)) if known == *id => kind,
+                    _ => objects.header(id)?.map(|header| header.kind),
+                };
+                last.set(Some((*id, kind)));
+                match kind {
                     None => invalid(format!("trying to write ref '{landing}' with nonexistent object {id}")),
-                    Some(header) if landing.is_branch() && header.kind != Kind::Commit => {
+                    Some(kind) if landing.is_branch() && kind != Kind::Commit => {
                         invalid(format!("trying to write non-commit object {id} to branch '{landing}'"))
                     }
                     Some(_) => Ok(()),

@@ -1,11 +1,12 @@
 //! The part of a transaction that others see: logs, `packed-refs`, loose refs, deletions, and flushing.
 
 use super::batch::{Action, Batch, Step};
-use super::{Shared, place, reflog};
+use super::{LogUpdates, Shared, place, reflog};
 use crate::CommitError;
+use bstr::BStr;
 use git_core_object::{BoxError, ObjectId};
 use git_core_ref::{Change, LogMessage, RefName, ReflogLine, Target};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 
@@ -75,8 +76,9 @@ impl Batch<'_> {
             failed(Failure { step: Some(step), location, source: error.into() }).map_or(Ok(()), Err)
         };
         // Logs first, as git does it: what is not logged does not happen.
+        let unlogged = self.unlogged();
         for at in 0..self.steps.len() {
-            if let Err((path, error)) = self.log(&self.steps[at]) {
+            if let Err((path, error)) = self.log(&self.steps[at], &unlogged) {
                 fail(at, path.display().to_string(), error, &mut skip)?;
             }
         }
@@ -175,8 +177,21 @@ impl Batch<'_> {
         }
     }
 
+    /// The directories of refs, by name, below which no ref has a log. Refs of one directory need one look.
+    fn unlogged(&self) -> BTreeSet<&BStr> {
+        let mut looked = BTreeMap::new();
+        for step in &self.steps {
+            if let Some(parent) = step.name.parents().next() {
+                looked.entry(parent).or_insert_with(|| {
+                    RefName::new(parent).is_ok_and(|name| !self.shared.places.log(&name).is_dir())
+                });
+            }
+        }
+        looked.into_iter().filter_map(|(parent, unlogged)| unlogged.then_some(parent)).collect()
+    }
+
     /// Writes the log entries of one step.
-    fn log(&self, step: &Step<'_>) -> Result<(), (PathBuf, io::Error)> {
+    fn log(&self, step: &Step<'_>, unlogged: &BTreeSet<&BStr>) -> Result<(), (PathBuf, io::Error)> {
         let shared = self.shared;
         let null = ObjectId::null(shared.format);
         let old = step.old_id.unwrap_or(null);
@@ -184,7 +199,9 @@ impl Batch<'_> {
             Change::Update { target, log: Some(log) } => {
                 // A symbolic ref to nothing has no value to log.
                 let Some(new) = self.new_id(target) else { return Ok(()) };
-                if step.action != Action::Keep && step.lock.is_some() {
+                let none = self.shared.options.logs == LogUpdates::Existing
+                    && step.name.parents().next().is_some_and(|parent| unlogged.contains(parent));
+                if step.action != Action::Keep && step.lock.is_some() && !none {
                     self.log_one(&step.name, old, new, log)?;
                 }
                 step.logged_too.iter().try_for_each(|name| self.log_one(name, old, new, log))

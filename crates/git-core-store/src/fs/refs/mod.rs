@@ -6,14 +6,17 @@
 
 mod batch;
 mod edit;
+mod expire;
 mod finish;
 mod loose;
+mod pack;
 mod packed;
 mod place;
 mod reflog;
 mod snapshot;
 mod transaction;
 
+pub use pack::{PackRefsError, PackRefsOptions, PackRefsReport, PackSelect, PackWhen, PackedFiles};
 pub use snapshot::RefsSnapshot;
 pub use transaction::{Mode, Occasion, PreparedRefs, RefsCommit};
 
@@ -213,6 +216,14 @@ impl FilesRefs {
         visit: &mut dyn FnMut(ReflogLine<'_>) -> ControlFlow<()>,
     ) -> Result<(), ReadError> {
         reflog::read_backwards(&self.shared.places.log(name), self.shared.format, visit)
+    }
+
+    /// The names of all refs that have a reflog, in no order; refs that are gone may have left theirs.
+    ///
+    /// # Errors
+    /// [`ReadError`] when a directory cannot be read.
+    pub fn reflogs(&self) -> Result<Vec<RefName>, ReadError> {
+        reflog::list(&self.shared.places)
     }
 
     /// Takes the locks that a transaction needs and checks what it expects; nothing is visible yet. Dropping

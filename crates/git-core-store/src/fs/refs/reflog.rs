@@ -72,6 +72,58 @@ pub(super) fn read_backwards(
     Ok(())
 }
 
+/// The names of all refs that have a log.
+pub(super) fn list(places: &Places) -> Result<Vec<RefName>, ReadError> {
+    let mut found = Vec::new();
+    list_below(
+        &places.common_dir,
+        &mut |name| !places.is_linked() || !super::place::is_private(name),
+        &mut found,
+    )?;
+    if places.is_linked() {
+        list_below(&places.git_dir, &mut super::place::is_private, &mut found)?;
+    }
+    Ok(found)
+}
+
+fn list_below(
+    root: &Path,
+    wanted: &mut dyn FnMut(&[u8]) -> bool,
+    found: &mut Vec<RefName>,
+) -> Result<(), ReadError> {
+    let logs = root.join("logs");
+    let mut pending = vec![Vec::new()];
+    while let Some(dir_name) = pending.pop() {
+        // Bounds the depth, whatever links there are.
+        if dir_name.len() > RefName::MAX_LEN {
+            continue;
+        }
+        let dir = super::place::join(&logs, &dir_name);
+        let unavailable = |error| ReadError::unavailable(dir.display(), error);
+        let entries = match std::fs::read_dir(&dir) {
+            Ok(entries) => entries,
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                continue;
+            }
+            Err(error) => return Err(unavailable(error)),
+        };
+        for entry in entries {
+            let entry = entry.map_err(unavailable)?;
+            let mut name: Vec<u8> = dir_name.clone();
+            name.extend_from_slice(entry.file_name().as_encoded_bytes());
+            if entry.file_type().map_err(unavailable)?.is_dir() {
+                name.push(b'/');
+                pending.push(name);
+            } else if let Ok(ref_name) = RefName::new(&name)
+                && wanted(&name)
+            {
+                found.push(ref_name);
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Whether a change of the ref is to be logged: its log is there, or it is one of those that get one.
 pub(super) fn wanted(places: &Places, name: &RefName, updates: LogUpdates) -> bool {
     const USUAL: [&[u8]; 3] = [b"refs/heads/", b"refs/remotes/", b"refs/notes/"];

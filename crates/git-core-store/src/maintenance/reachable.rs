@@ -1,0 +1,88 @@
+//! What is reachable from roots, and what is not reachable but recent.
+
+use super::{MaintenanceError, Roots};
+use crate::Snapshot;
+use crate::walk::{ObjectSet, Query, reachable, reachable_named};
+use git_core_object::{Context, Kind, ObjectId, ReadError, TagRef, TreeRef};
+
+/// Whether it is noted under which names objects are met, which a search for deltas wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Names {
+    Ignored,
+    Noted,
+}
+
+/// Everything that refs, reflogs and `extra` reach. All of it has to be there, but for what `extra` names itself.
+pub(super) fn from_roots(
+    snapshot: &dyn Snapshot,
+    roots: &Roots,
+    extra: &[ObjectId],
+    names: Names,
+    cx: &Context,
+) -> Result<ObjectSet, MaintenanceError> {
+    let mut include: Vec<ObjectId> = roots.refs.iter().chain(&roots.reflogs).copied().collect();
+    for id in extra {
+        // An index may hold what was never stored, such as a file that is only intended to be added.
+        if snapshot.contains(id)? {
+            include.push(*id);
+        }
+    }
+    let query = Query { include, ..Query::default() };
+    Ok(match names {
+        Names::Ignored => reachable(snapshot, &query, cx)?,
+        Names::Noted => reachable_named(snapshot, &query, cx)?,
+    })
+}
+
+/// Adds objects with all they reach. What is missing on the way does not matter, since nothing depends on it.
+pub(super) fn add_with_history(
+    snapshot: &dyn Snapshot,
+    set: &mut ObjectSet,
+    seeds: impl IntoIterator<Item = ObjectId>,
+    cx: &Context,
+) -> Result<(), MaintenanceError> {
+    let format = snapshot.format();
+    let (mut pending, mut content, mut met) = (Vec::new(), Vec::new(), 0u64);
+    for seed in seeds {
+        pending.push(seed);
+        while let Some(id) = pending.pop() {
+            met += 1;
+            if met.is_multiple_of(1 << 10) {
+                cx.check()?;
+            }
+            if set.contains(&id) {
+                continue;
+            }
+            let kind = match snapshot.header(&id) {
+                Ok(Some(header)) => header.kind,
+                Ok(None) | Err(ReadError::Missing { .. } | ReadError::Corrupt { .. }) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            set.insert(&id);
+            if kind == Kind::Blob {
+                continue;
+            }
+            match snapshot.read(&id, &mut content) {
+                Ok(Some(_)) => {}
+                // What is damaged keeps nothing alive.
+                Ok(None) | Err(ReadError::Missing { .. } | ReadError::Corrupt { .. }) => continue,
+                Err(error) => return Err(error.into()),
+            }
+            match kind {
+                Kind::Commit => {
+                    if let Ok(links) = git_core_object::commit::links(format, &content) {
+                        pending.push(links.tree);
+                        pending.extend(links.parents());
+                    }
+                }
+                Kind::Tag => pending.extend(TagRef::parse(format, &content).map(|tag| tag.target())),
+                _ => {
+                    let entries = TreeRef::new(format, &content).iter().map_while(Result::ok);
+                    let own = entries.filter(|entry| !entry.mode.is_submodule());
+                    pending.extend(own.map(|entry| entry.id));
+                }
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,347 @@
+//! Packing a repository anew (`git-repack(1)`).
+//!
+//! The order in which files come and go keeps readers safe, whoever they are: a new pack is flushed and published
+//! (pack, reverse index, index) before anything it replaces is removed; of what is removed, the index goes first. Who
+//! still reads an old pack has it open; who opens one in between finds the new one instead.
+
+mod cruft;
+mod geometric;
+mod options;
+mod remove;
+mod write;
+
+pub use options::{
+    Borrowed, CruftOptions, KeptObjects, MultiPackIndex, Redundant, RepackOptions, RepackReport, Scope,
+    ServerInfo, Unreachable,
+};
+
+use super::files::fan_out;
+use super::reachable::Names;
+use super::{DryRun, MaintenanceError, mtimes, prune_packed, reachable, roots, server_info};
+use crate::fs::midx::{MidxFileError, WriteMidx, write_multi_pack_index};
+use crate::fs::{FsObjects, FsStorage};
+use crate::walk::ObjectSet;
+use crate::{Snapshot, Storage as _, StoredPack};
+use cruft::Cruft;
+use git_core_object::{Context, ObjectId, Objects};
+use git_core_pack::WriteOptions;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use write::Target;
+
+/// No limit on the size of packs is below this, as with git.
+const MIN_PACK_SIZE: u64 = 1 << 20;
+
+/// What there is before anything changes.
+struct Survey<'a> {
+    objects: &'a FsObjects,
+    snapshot: Arc<dyn Snapshot>,
+    /// Packs that stay whatever happens.
+    kept: Vec<Arc<StoredPack>>,
+    /// The repository's own packs that may be replaced.
+    old: Vec<Arc<StoredPack>>,
+}
+
+/// Packs the objects of a repository anew.
+///
+/// # Errors
+/// [`MaintenanceError`]: nothing that was there is gone, unless all that replaces it is there.
+pub fn repack(
+    storage: &FsStorage,
+    options: &RepackOptions,
+    cx: &Context,
+) -> Result<RepackReport, MaintenanceError> {
+    let objects = storage.objects();
+    let snapshot = storage.snapshot()?;
+    let is_kept = |pack: &StoredPack| {
+        let name = Path::new(&pack.name).file_name().map(|name| name.to_string_lossy());
+        pack.kept || options.keep_packs.iter().any(|keep| name.as_deref() == Some(&**keep))
+    };
+    let own = snapshot.packs().iter().filter(|pack| pack.local).cloned();
+    let (kept, old): (Vec<_>, Vec<_>) = own.partition(|pack| is_kept(pack));
+    let survey = Survey { objects, snapshot, kept, old };
+    let mut write_options = WriteOptions::default();
+    write_options.delta_form = options.delta_form;
+    write_options.compression = options.compression.unwrap_or(write_options.compression);
+    write_options.max_size = options.max_size.map(|size| size.max(MIN_PACK_SIZE));
+    let mut target = Target::in_repository(objects, write_options);
+    target.reuse = options.reuse;
+    target.search.clone_from(&options.search);
+
+    let mut report = RepackReport::default();
+    let replaced = match options.scope {
+        Scope::Unpacked => unpacked(storage, &survey, &target, options, &mut report, cx)?,
+        Scope::All => all(storage, &survey, &target, options, &mut report, cx)?,
+        Scope::Geometric(factor) => roll_up(&survey, &target, factor, &mut report, cx)?,
+    };
+    let (replaced, going) = match options.redundant {
+        Redundant::Leave => Default::default(),
+        Redundant::Remove => {
+            let going = remove::going(&replaced, &report);
+            (replaced, going)
+        }
+    };
+    // A multi-pack index must not name packs that are gone.
+    match options.midx {
+        MultiPackIndex::Write => write_midx(objects, &going, options)?,
+        MultiPackIndex::Leave => remove::midx_of(objects, &replaced)?,
+    }
+    if options.redundant == Redundant::Remove {
+        remove::packs(objects, going, &mut report)?;
+        prune_packed(objects, DryRun::No, cx, &mut |_| {})?;
+    }
+    if options.server_info == ServerInfo::Update {
+        server_info::update(storage)?;
+    }
+    Ok(report)
+}
+
+/// Writes a multi-pack index of all packs but those that are about to go.
+fn write_midx(
+    objects: &FsObjects,
+    going: &[PathBuf],
+    options: &RepackOptions,
+) -> Result<(), MaintenanceError> {
+    let dir = objects.dir().join("pack");
+    let mut wanted = WriteMidx::default();
+    let name =
+        |path: &Path| path.with_extension("idx").file_name().map(|name| name.to_string_lossy().into_owned());
+    wanted.without = going.iter().filter_map(|path| name(path)).collect();
+    if matches!(options.scope, Scope::Geometric(_)) {
+        // The largest pack holds most of what is asked for.
+        let packs = objects.pack_snapshot()?;
+        let staying = packs.iter().filter(|pack| pack.local && !going.contains(&PathBuf::from(&pack.name)));
+        let largest = staying.max_by_key(|pack| pack.pack.count());
+        wanted.preferred = largest.and_then(|pack| name(Path::new(&pack.name)));
+    }
+    match write_multi_pack_index(&dir, objects.format(), objects.disk(), &wanted) {
+        Ok(_) | Err(MidxFileError::NoPacks) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Packs reachable objects that are in no pack. Replaces none.
+fn unpacked(
+    storage: &FsStorage,
+    survey: &Survey<'_>,
+    target: &Target<'_>,
+    options: &RepackOptions,
+    report: &mut RepackReport,
+    cx: &Context,
+) -> Result<Vec<Arc<StoredPack>>, MaintenanceError> {
+    let mut set = alive(storage, survey, options, cx)?;
+    set.retain(|numbers, number| numbers.position(number).is_none());
+    leave_borrowed(survey, &mut set, options)?;
+    write(survey, target, &set, &[], report, cx)?;
+    Ok(Vec::new())
+}
+
+/// Packs everything reachable; replaces all packs that are not kept.
+fn all(
+    storage: &FsStorage,
+    survey: &Survey<'_>,
+    target: &Target<'_>,
+    options: &RepackOptions,
+    report: &mut RepackReport,
+    cx: &Context,
+) -> Result<Vec<Arc<StoredPack>>, MaintenanceError> {
+    let mut set = alive(storage, survey, options, cx)?;
+    if options.unreachable == Unreachable::Keep {
+        for pack in &survey.old {
+            pack.pack.idx().ids().for_each(|id| {
+                set.insert(&id);
+            });
+        }
+        add_loose(survey.objects, &mut set)?;
+    }
+    // Promised objects are packed apart from others, so that it stays known who has promised them.
+    let promisors: Vec<_> = survey.old.iter().filter(|pack| pack.promisor).cloned().collect();
+    let promised = |id: &ObjectId| holds(&promisors, id);
+    if !promisors.is_empty() {
+        let mut from_promisor = cruft::empty(&*survey.snapshot, cx)?;
+        for pack in &promisors {
+            pack.pack.idx().ids().for_each(|id| {
+                from_promisor.insert(&id);
+            });
+        }
+        write(survey, target, &from_promisor, &[("promisor", Vec::new())], report, cx)?;
+        set.retain(|numbers, number| !promised(&numbers.id(number)));
+    }
+    if options.kept == KeptObjects::Leave && !survey.kept.is_empty() {
+        set.retain(|numbers, number| !holds(&survey.kept, &numbers.id(number)));
+    }
+    leave_borrowed(survey, &mut set, options)?;
+    write(survey, target, &set, &[], report, cx)?;
+
+    let is_safe = |id: &ObjectId| -> Result<bool, MaintenanceError> {
+        Ok(set.contains(id)
+            || holds(&survey.kept, id)
+            || promised(id)
+            || (options.borrowed == Borrowed::Leave && is_borrowed(survey, id)?))
+    };
+    match &options.unreachable {
+        Unreachable::Cruft(cruft) => {
+            let mut target = target.clone();
+            let max = options.max_cruft_size.map(|size| size.max(MIN_PACK_SIZE));
+            target.options.max_size = max.or(target.options.max_size);
+            Cruft::collect(survey, &is_safe, cx)?.write(&target, &survey.snapshot, cruft, report, cx)?;
+        }
+        Unreachable::Loosen { expire } if options.redundant == Redundant::Remove => {
+            loosen(survey, *expire, &is_safe, report, cx)?;
+        }
+        Unreachable::Drop | Unreachable::Keep | Unreachable::Loosen { .. } => {}
+    }
+    Ok(survey.old.clone())
+}
+
+/// Packs loose objects and those of small packs; replaces these.
+fn roll_up(
+    survey: &Survey<'_>,
+    target: &Target<'_>,
+    factor: u32,
+    report: &mut RepackReport,
+    cx: &Context,
+) -> Result<Vec<Arc<StoredPack>>, MaintenanceError> {
+    let usual = |pack: &&Arc<StoredPack>| !pack.promisor && !mtimes::is_cruft(pack);
+    let mut packs: Vec<_> = survey.old.iter().filter(usual).cloned().collect();
+    packs.sort_by_key(|pack| pack.pack.count());
+    let counts: Vec<u64> = packs.iter().map(|pack| pack.pack.count().into()).collect();
+    let rolled = geometric::rolled_up(&counts, factor);
+    let mut set = cruft::empty(&*survey.snapshot, cx)?;
+    for pack in &packs[..rolled] {
+        cx.check()?;
+        pack.pack.idx().ids().for_each(|id| {
+            set.insert(&id);
+        });
+    }
+    add_loose(survey.objects, &mut set)?;
+    // What stays has its objects already.
+    let staying: Vec<_> = survey.kept.iter().chain(&packs[rolled..]).cloned().collect();
+    set.retain(|numbers, number| !holds(&staying, &numbers.id(number)));
+    write(survey, target, &set, &[], report, cx)?;
+    packs.truncate(rolled);
+    Ok(packs)
+}
+
+/// Everything that is needed.
+fn alive(
+    storage: &FsStorage,
+    survey: &Survey<'_>,
+    options: &RepackOptions,
+    cx: &Context,
+) -> Result<ObjectSet, MaintenanceError> {
+    let roots = roots(storage, &*survey.snapshot, cx)?;
+    if !survey.snapshot.packs().iter().any(|pack| pack.promisor) {
+        let names = if options.search.is_some() { Names::Noted } else { Names::Ignored };
+        return reachable::from_roots(&*survey.snapshot, &roots, &options.keep, names, cx);
+    }
+    // What was promised may be missing.
+    let mut set = cruft::empty(&*survey.snapshot, cx)?;
+    let seeds = roots.refs.iter().chain(&roots.reflogs).chain(&options.keep).copied();
+    reachable::add_with_history(&*survey.snapshot, &mut set, seeds, cx)?;
+    Ok(set)
+}
+
+fn write(
+    survey: &Survey<'_>,
+    target: &Target<'_>,
+    set: &ObjectSet,
+    companions: &[write::Companion],
+    report: &mut RepackReport,
+    cx: &Context,
+) -> Result<Vec<PathBuf>, MaintenanceError> {
+    let plan = set.plan(survey.snapshot.format())?;
+    let objects: Arc<dyn Objects> = survey.snapshot.clone();
+    target.write(plan, objects, &mut |_| Ok(companions.to_vec()), report, cx)
+}
+
+fn holds(packs: &[Arc<StoredPack>], id: &ObjectId) -> bool {
+    packs.iter().any(|pack| pack.pack.idx().lookup(id).is_some())
+}
+
+/// Whether an alternate has the object.
+fn is_borrowed(survey: &Survey<'_>, id: &ObjectId) -> Result<bool, MaintenanceError> {
+    let others = survey.snapshot.packs().iter().filter(|pack| !pack.local);
+    if others.clone().any(|pack| pack.pack.idx().lookup(id).is_some()) {
+        return Ok(true);
+    }
+    let hex = id.to_hex();
+    let loose = |dir: &PathBuf| dir.join(&hex[..2]).join(&hex[2..]).exists();
+    Ok(survey.objects.alternates().iter().any(loose))
+}
+
+fn leave_borrowed(
+    survey: &Survey<'_>,
+    set: &mut ObjectSet,
+    options: &RepackOptions,
+) -> Result<(), MaintenanceError> {
+    if options.borrowed == Borrowed::Pack || survey.objects.alternates().is_empty() {
+        return Ok(());
+    }
+    let mut result = Ok(());
+    set.retain(|numbers, number| match is_borrowed(survey, &numbers.id(number)) {
+        Ok(borrowed) => !borrowed,
+        Err(error) => {
+            result = Err(error);
+            true
+        }
+    });
+    result
+}
+
+/// Adds the loose objects of the repository itself.
+fn add_loose(objects: &FsObjects, set: &mut ObjectSet) -> Result<(), MaintenanceError> {
+    fan_out(
+        objects.dir(),
+        objects.format(),
+        &mut |file| {
+            if let Some(id) = file.id {
+                set.insert(&id);
+            }
+            Ok(())
+        },
+        &mut |_| {},
+    )
+}
+
+/// Writes the objects of old packs that nothing needs as loose ones, as old as their pack.
+fn loosen(
+    survey: &Survey<'_>,
+    expire: i64,
+    is_safe: &dyn Fn(&ObjectId) -> Result<bool, MaintenanceError>,
+    report: &mut RepackReport,
+    cx: &Context,
+) -> Result<(), MaintenanceError> {
+    let (mut content, mut files, mut directories) = (Vec::new(), Vec::new(), BTreeSet::new());
+    for pack in &survey.old {
+        let times = mtimes::of_pack(pack, survey.snapshot.format())?;
+        let own =
+            Path::new(&pack.name).metadata().map_or(i64::MAX, |metadata| super::files::modified(&metadata));
+        for (row, id) in (0u32..).zip(pack.pack.idx().ids()) {
+            if row % 256 == 0 {
+                cx.check()?;
+            }
+            if is_safe(&id)? {
+                continue;
+            }
+            let age = times.as_ref().map_or(own, |times| times.at(row));
+            if age <= expire {
+                report.expired += 1;
+                continue;
+            }
+            let kind = survey.snapshot.require(&id, &mut content)?;
+            if let Some(path) = survey.objects.loosen(&id, kind, &content, age)? {
+                directories.extend(path.parent().map(Path::to_path_buf));
+                files.push(path);
+                report.loosened += 1;
+            }
+        }
+    }
+    let disk = survey.objects.disk();
+    directories.insert(survey.objects.dir().to_path_buf());
+    let directories: Vec<PathBuf> = directories.into_iter().collect();
+    disk.sync_files(&files)
+        .and_then(|()| disk.sync_dirs(&directories))
+        .map_err(|error| MaintenanceError::unavailable(survey.objects.dir(), error))
+}
