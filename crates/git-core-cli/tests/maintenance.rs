@@ -354,7 +354,6 @@ fn s03_gc() {
                 // What is only in a reflog is alive until the entry expires.
                 git(&repo.path, &["commit", "-q", "--allow-empty", "-m", "amended away"]);
                 git(&repo.path, &["reset", "-q", "--hard", "HEAD~1"]);
-                git(&repo.path, &["config", "gc.writeCommitGraph", "false"]);
             }
             let [theirs, ours] = &pair;
             for args in steps {

@@ -11,6 +11,7 @@ use git_core::Repository;
 use git_core::config::WildOptions;
 use git_core::config::wildmatch::Pattern;
 use git_core::pack::{DeltaForm, Reuse};
+use git_core::store::fs::commit_graph::{GraphSource, GraphWriteOptions};
 use git_core::store::fs::{FsObjects, FsStorage};
 use git_core::store::maintenance::{
     Borrowed, CruftOptions, GcLock, GcNeed, GcOptions, GcRefs, Redundant, ReflogAges, ReflogExpiry, Scope,
@@ -205,6 +206,11 @@ fn options(
     options.reflogs = Some(reflogs(repository)?);
     options.prune = prune;
     options.keep = repository.indexed_objects()?;
+    if config.bool("gc.writeCommitGraph")? != Some(false) && config.bool("core.commitGraph")? != Some(false) {
+        let mut graph = GraphWriteOptions::configured(config)?;
+        graph.source = GraphSource::Reachable;
+        options.commit_graph = Some(graph);
+    }
     let repack = &mut options.repack;
     repack.scope = scope;
     repack.redundant = Redundant::Remove;

@@ -1,5 +1,6 @@
 //! Why maintenance did not come to its end.
 
+use crate::fs::commit_graph::GraphWriteError;
 use crate::fs::midx::MidxFileError;
 use crate::fs::refs::PackRefsError;
 use crate::lock::LockError;
@@ -43,6 +44,9 @@ pub enum MaintenanceError {
     /// The multi-pack index cannot be read or written.
     #[error(transparent)]
     Midx(#[from] MidxFileError),
+    /// The commit-graph cannot be written.
+    #[error(transparent)]
+    Graph(#[from] GraphWriteError),
     /// What was asked for contradicts itself, or the repository.
     #[error("{0}")]
     Invalid(String),
@@ -61,6 +65,7 @@ impl MaintenanceError {
             MaintenanceError::Refs(error) => error.kind(),
             MaintenanceError::Commit(error) => error.kind(),
             MaintenanceError::Lock(error) => error.kind(),
+            MaintenanceError::Graph(error) => error.kind(),
             MaintenanceError::Midx(error) => error.kind(),
             MaintenanceError::Unavailable { .. } => ErrorKind::Unavailable,
             MaintenanceError::Invalid(_) => ErrorKind::Invalid,

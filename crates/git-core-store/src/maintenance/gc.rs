@@ -2,6 +2,8 @@
 
 use super::repack::{RepackOptions, RepackReport, repack};
 use super::{MaintenanceError, PruneOptions, ReflogExpiry, expire_reflogs, prune};
+use crate::Storage as _;
+use crate::fs::commit_graph::{GraphWriteOptions, write_commit_graph};
 use crate::fs::refs::{PackRefsOptions, PackRefsReport, PackSelect, PackWhen};
 use crate::fs::sys::{Disk, host_name, is_running};
 use crate::fs::{FsObjects, FsStorage};
@@ -24,6 +26,8 @@ pub struct GcOptions {
     pub repack: RepackOptions,
     /// The time, in seconds since 1970, until which unreachable loose objects are removed; `None` leaves all.
     pub prune: Option<i64>,
+    /// How the commit-graph is written in the end; `None` leaves it.
+    pub commit_graph: Option<GraphWriteOptions>,
     /// Objects that are alive beside those that refs and reflogs reach.
     pub keep: Vec<ObjectId>,
 }
@@ -76,6 +80,10 @@ pub fn gc(storage: &FsStorage, options: &GcOptions, cx: &Context) -> Result<GcRe
         let mut how = PruneOptions { expire, ..PruneOptions::default() };
         how.keep.clone_from(&options.keep);
         prune(storage, &how, cx, &mut |_| {})?;
+    }
+    if let Some(how) = &options.commit_graph {
+        let objects = storage.objects();
+        write_commit_graph(objects.dir(), objects.disk(), &*storage.snapshot()?, how, cx)?;
     }
     Ok(report)
 }
