@@ -297,6 +297,22 @@ fn s03_repack() {
 }
 
 #[test]
+fn s03_an_object_of_a_cruft_pack_that_is_needed_again_is_young() {
+    for format in FORMATS {
+        let repo = Repo::small(format);
+        let id = write_object(&repo, "lost and found\n");
+        make_old(&loose_path(&repo, &id));
+        output(Program::Ours, &repo.path, &["repack", "--cruft", "-dq"], b"");
+        assert!(!loose_path(&repo, &id).exists());
+        let again = output(Program::Ours, &repo.path, &["hash-object", "-w", "--stdin"], b"lost and found\n");
+        assert_eq!(String::from_utf8(again).unwrap().trim(), id);
+        output(Program::Ours, &repo.path, &["gc", "-q"], b"");
+        assert_eq!(git(&repo.path, &["cat-file", "-p", &id]), "lost and found");
+        sound(&repo);
+    }
+}
+
+#[test]
 fn s03_repack_leaves_kept_and_borrowed_packs_alone() {
     for format in FORMATS {
         let pair = [Repo::small(format), Repo::small(format)];

@@ -244,9 +244,15 @@ impl FsObjects {
         let list = self.packs.load();
         if let Some((at, _)) = list.set().find(id)? {
             let path = PathBuf::from(&list.set().packs()[at].name);
-            if touched.insert(path.clone()) {
-                let _ = self.disk.touch(&path);
+            if touched.contains(&path) {
+                return Ok(());
             }
+            if path.with_extension("mtimes").exists() {
+                // A cruft pack says of each object how old it is, so this one needs a younger copy.
+                return self.copy_loose(&list, id);
+            }
+            let _ = self.disk.touch(&path);
+            touched.insert(path);
         }
         Ok(())
     }
@@ -269,6 +275,19 @@ impl FsObjects {
         }
         let graph = found?.graph;
         Some(if self.options.commit_graph == GraphUse::Levels { graph.with_levels_only() } else { graph })
+    }
+
+    /// Writes a packed object as a loose one too.
+    fn copy_loose(&self, list: &Arc<PackList>, id: &ObjectId) -> Result<(), ReadError> {
+        let mut content = Vec::new();
+        let Some(kind) = self.read_in(list, id, &mut content)? else { return Ok(()) };
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let now = now.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
+        match self.loosen(id, kind, &content, now) {
+            Ok(_) => Ok(()),
+            Err(ReceiveError::Read(error)) => Err(error),
+            Err(error) => Err(ReadError::unavailable(self.dir.display(), error)),
+        }
     }
 
     /// All loose objects, those of alternates too.
