@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+#[path = "packs/pack_objects.rs"]
+mod pack_objects;
 
 use common::{FORMATS, Program, Repo, git, output, run, same};
 use std::path::{Path, PathBuf};

@@ -21,7 +21,7 @@ mod write;
 pub use bytes::SharedBytes;
 pub use error::IdxError;
 pub use file::{IdxFile, Version};
-pub use git_core_hash::Digest;
+pub use git_core_hash::{Checksum, Digest};
 pub use mtimes::{MtimesFile, write_mtimes};
 pub use order::ReverseIndex;
 pub use rev::RevFile;

@@ -1,7 +1,8 @@
-//! A pack on its way out: what a peer lacks is counted, planned, and written piece by piece.
+//! A pack on its way out: what a peer lacks is counted, planned, and written piece by piece. Deltas are searched
+//! where it is worth it.
 
 use git_core_object::{Context, Kind, ObjectId, Objects as _, ReadError};
-use git_core_pack::{DeltaForm, PackWriter, WriteError, WriteOptions};
+use git_core_pack::{DeltaForm, PackWriter, SearchOptions, WriteError, WriteOptions};
 use git_core_store::Snapshot;
 use git_core_store::walk::{self, MissingExcludes, ObjectSet, Query};
 use git_core_transport::server::{PackStream, Refusal};
@@ -23,6 +24,11 @@ pub struct PackWish {
     pub include_tag: bool,
 }
 
+/// Up to so many objects, deltas are searched for all that are none yet …
+const SEARCHED_OBJECTS: u64 = 20_000;
+/// … and in larger packs when at least one in so many objects is in no pack.
+const SEARCHED_SHARE: usize = 64;
+
 /// A pack that is being written for a peer.
 pub struct PackFeed {
     writer: PackWriter,
@@ -39,16 +45,30 @@ impl PackFeed {
             exclude: wish.haves.clone(),
             ignore_missing: MissingExcludes::Ignore,
         };
-        let mut set = walk::reachable(&*snapshot, &query, cx)?;
+        let packed: u64 = snapshot.packs().iter().map(|stored| u64::from(stored.pack.count())).sum();
+        let mut set = match wish.haves.is_empty() && packed > SEARCHED_OBJECTS {
+            true => walk::reachable(&*snapshot, &query, cx)?,
+            false => walk::reachable_named(&*snapshot, &query, cx)?,
+        };
         if wish.include_tag {
             add_tags(&*snapshot, &mut set)?;
         }
-        let plan = set.plan(snapshot.format())?;
+        let mut plan = set.plan(snapshot.format())?;
         let delta_form = if wish.ofs_delta { DeltaForm::Ofs } else { DeltaForm::Ref };
         let mut options = WriteOptions { delta_form, ..WriteOptions::default() };
+        let mut search = SearchOptions { compression: options.compression, ..SearchOptions::default() };
         if wish.thin && !wish.haves.is_empty() {
-            let set = Arc::new(set);
+            set.add_outer_bases(&mut plan);
             options.thin = Some(Arc::new(move |id| set.is_excluded(id)));
+            search.thin.clone_from(&options.thin);
+        }
+        // Of a large pack nearly all is copied; a few objects more or less that are no deltas do not matter there.
+        if plan.len() as u64 <= SEARCHED_OBJECTS || plan.fresh_len() >= plan.len() / SEARCHED_SHARE {
+            plan.find_deltas(&*snapshot, &search, cx).map_err(|error| match error {
+                WriteError::Read(error) => error,
+                WriteError::Stopped(stopped) => stopped.into(),
+                other => ReadError::corrupt("the pack to be sent", other),
+            })?;
         }
         let objects: Arc<dyn git_core_object::Objects> = snapshot;
         let writer = PackWriter::new(plan, objects, options)

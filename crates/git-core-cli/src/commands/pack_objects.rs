@@ -1,26 +1,28 @@
 //! `pack-objects`: makes a pack of what standard input names or reaches.
 //!
-//! Entries are copied from the packs they lie in; what is loose is compressed whole.
+//! Entries are copied from the packs they lie in; for what is no delta yet a base is searched.
 
 use super::Command;
+use super::pack_objects_cruft as cruft;
+use super::pack_objects_islands as islands;
+use super::pack_objects_options::{self as options, Filter, Request, Source};
 use super::pack_objects_write as write;
-use crate::args::{Arg, Args};
+use crate::args::Args;
 use crate::fail::{Failure, chain};
 use crate::globals::Globals;
 use crate::input::{lines, stdin};
-use crate::progress;
 use crate::repo;
 use crate::revisions::{RefSelection, Revisions, bad_object};
 use crate::shallowed::Shallowed;
 use bstr::ByteSlice as _;
 use git_core::Repository;
-use git_core::object::{ObjectId, ReadError};
-use git_core::pack::{Reuse, SearchOptions};
+use git_core::object::{Kind, ObjectId, Objects as _, ReadError};
+use git_core::refs::RefName;
 use git_core::send::add_tags;
-use git_core::store::Snapshot;
 use git_core::store::walk::{self, MissingExcludes, ObjectSet, Query};
-use std::collections::HashSet;
-use std::path::PathBuf;
+use git_core::store::{Snapshot, StoredPack};
+use std::collections::{BTreeSet, HashSet};
+use std::ops::ControlFlow;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -28,138 +30,62 @@ pub(crate) const COMMAND: Command = Command {
     name: "pack-objects",
     summary: "Create a packed archive of objects",
     usage: "git-core pack-objects [-q | --progress | --all-progress] [--all-progress-implied]
-                   [--no-reuse-delta] [--delta-base-offset] [--non-empty] [--local] [--incremental]
-                   [--window=<n>] [--depth=<n>] [--revs [--unpacked | --all]] [--stdin-packs]
-                   [--honor-pack-keep] [--include-tag] [--shallow] [--thin] [--threads=<n>]
-                   [--compression=<n>] (--stdout | <base-name>) < <object-list>",
+                   [--no-reuse-delta] [--no-reuse-object] [--delta-base-offset] [--non-empty] [--local]
+                   [--incremental] [--window=<n>] [--window-memory=<n>] [--depth=<n>] [--threads=<n>]
+                   [--compression=<n>] [--index-version=<n>] [--max-pack-size=<n>] [--delta-islands]
+                   [--revs [--unpacked | --all | --reflog]] [--keep-unreachable] [--pack-loose-unreachable]
+                   [--stdin-packs] [--cruft] [--cruft-expiration=<time>] [--honor-pack-keep]
+                   [--keep-pack=<pack-name>] [--include-tag] [--shallow] [--thin] [--filter=<filter-spec>]
+                   (--stdout | <base-name>) < <object-list>",
     run,
 };
 
-/// Where the objects come from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Source {
-    /// Each line names one.
-    #[default]
-    List,
-    /// Lines are revisions; what they reach.
-    Revisions,
-    /// Lines are packs; what is in them.
-    Packs,
-}
-
-/// What the arguments ask for.
-#[derive(Default)]
-pub(super) struct Request {
-    source: Source,
-    all_refs: bool,
-    include_tag: bool,
-    unpacked_only: bool,
-    honor_keep: bool,
-    local: bool,
-    pub(super) non_empty: bool,
-    pub(super) thin: bool,
-    pub(super) ofs_delta: bool,
-    pub(super) reuse: Reuse,
-    pub(super) search: SearchOptions,
-    pub(super) compression: Option<u8>,
-    pub(super) stdout: bool,
-    pub(super) base: Option<PathBuf>,
-    pub(super) report: bool,
-}
-
 fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
-    let usage = args.usage();
-    let mut request = Request::default();
-    let (mut quiet, mut asked, mut limits) = (false, None, git_core::object::Limits::default());
-    while let Some(arg) = args.next()? {
-        match arg {
-            Arg::Short('q') | Arg::Long("quiet") => (quiet, asked) = (true, None),
-            Arg::Long("progress" | "all-progress") => asked = Some(true),
-            Arg::Long("no-progress") => asked = Some(false),
-            Arg::Long("all-progress-implied") => {}
-            Arg::Long("stdout") => request.stdout = true,
-            Arg::Long("revs") => request.source = Source::Revisions,
-            Arg::Long("all") => (request.source, request.all_refs) = (Source::Revisions, true),
-            Arg::Long("unpacked") => {
-                (request.source, request.unpacked_only) = (Source::Revisions, true);
-            }
-            Arg::Long("stdin-packs") => request.source = Source::Packs,
-            Arg::Long("thin") => (request.source, request.thin) = (Source::Revisions, true),
-            Arg::Long("no-thin") => request.thin = false,
-            Arg::Long("include-tag") => request.include_tag = true,
-            Arg::Long("honor-pack-keep") => request.honor_keep = true,
-            Arg::Long("incremental") => request.unpacked_only = true,
-            Arg::Long("local") => request.local = true,
-            Arg::Long("non-empty") => request.non_empty = true,
-            Arg::Long("delta-base-offset") => request.ofs_delta = true,
-            Arg::Long("no-reuse-delta") => request.reuse = request.reuse.max(Reuse::Whole),
-            Arg::Long("no-reuse-object") => request.reuse = Reuse::Nothing,
-            Arg::Long("compression") => {
-                let level = args.number()?;
-                if level > 9 {
-                    return Err(Failure::fatal(format_args!("bad pack compression level {level}")));
-                }
-                request.compression = Some(level as u8);
-            }
-            Arg::Long("threads") => limits.threads = usize::try_from(args.number()?).unwrap_or(0),
-            Arg::Long("window") => request.search.window = args.number()? as usize,
-            Arg::Long("depth") => request.search.depth = args.number()? as u32,
-            Arg::Long("window-memory") => request.search.window_bytes = args.number()?,
-            Arg::Long("index-version") => {
-                let text = args.text()?;
-                if !text.starts_with('2') {
-                    return Err(Failure::fatal(format_args!("unsupported index version {text}")));
-                }
-            }
-            Arg::Long(
-                "shallow"
-                | "keep-true-parents"
-                | "sparse"
-                | "no-sparse"
-                | "use-bitmap-index"
-                | "no-use-bitmap-index"
-                | "no-write-bitmap-index"
-                | "no-include-tag",
-            ) => {}
-            Arg::Value(base) if request.base.is_none() => request.base = Some(base.into()),
-            other => return Err(Args::unknown(usage, &other)),
-        }
-    }
-    if request.stdout == request.base.is_some() {
-        return Err(Failure::usage("", usage));
-    }
-    if request.thin && !request.stdout {
-        return Err(Failure::fatal("--thin cannot be used to build an indexable pack"));
-    }
     let repository = repo::open(globals)?;
-    request.report = progress::wanted(asked, quiet);
-    let cx = crate::reach::context(request.report).with_limits(limits);
+    let mut request = options::parse(repository.config(), &mut args)?;
+    let cx = crate::reach::context(request.report).with_limits(request.limits.clone());
     let mut snapshot = repository.snapshot()?;
     let mut shallow = Vec::new();
     let query = match request.source {
-        Source::Revisions => revisions(&*snapshot, request.all_refs, &mut shallow)?,
-        Source::List | Source::Packs => Query::default(),
+        Source::Revisions => revisions(&*snapshot, &request, &mut shallow)?,
+        Source::List | Source::Packs | Source::Cruft => Query::default(),
     };
     if !shallow.is_empty() {
         snapshot = Arc::new(Shallowed::new(snapshot, shallow));
     }
     let mut set = walk::reachable_named(&*snapshot, &query, &cx).map_err(|error| bad_object(&error))?;
+    let mut times = None;
     match request.source {
-        Source::Revisions => {}
+        Source::Revisions => {
+            if let Some(filter) = request.filter {
+                apply(filter, &*snapshot, &query, &mut set)?;
+            }
+            add_unreachable(&*snapshot, &request, &mut set)?;
+        }
         Source::List => add_listed(&*snapshot, &mut set)?,
-        Source::Packs => add_packs(&*snapshot, &mut set)?,
+        Source::Packs => add_packs(&*snapshot, &request, &mut set)?,
+        Source::Cruft => times = Some(cruft::collect(&repository, &*snapshot, &request, &mut set, &cx)?),
     }
     if request.include_tag {
         add_tags(&*snapshot, &mut set)?;
     }
-    drop_unwanted(&repository, &*snapshot, &request, &mut set);
-    write::write(snapshot, set, &query, &request, &cx)
+    if request.source != Source::Cruft {
+        drop_unwanted(&repository, &*snapshot, &request, &mut set);
+    }
+    if request.islands {
+        request.marks = islands::find(&repository, &*snapshot, &cx)?;
+    }
+    write::write(snapshot, set, &query, &request, times.as_ref(), &cx)
 }
 
 /// Reads revisions as `--revs` takes them, with `--not` and `--shallow <id>` lines.
-fn revisions(snapshot: &dyn Snapshot, all_refs: bool, shallow: &mut Vec<ObjectId>) -> Result<Query, Failure> {
+fn revisions(
+    snapshot: &dyn Snapshot,
+    request: &Request,
+    shallow: &mut Vec<ObjectId>,
+) -> Result<Query, Failure> {
     let (mut revisions, mut not) = (Revisions::default(), false);
-    if all_refs {
+    if request.all_refs {
         revisions.add_refs(snapshot, &RefSelection::below(b""), false)?;
     }
     for line in lines(stdin()) {
@@ -179,13 +105,93 @@ fn revisions(snapshot: &dyn Snapshot, all_refs: bool, shallow: &mut Vec<ObjectId
             line => revisions.add(snapshot, line, not)?,
         }
     }
-    Ok(Query { ignore_missing: MissingExcludes::Ignore, ..revisions.query() })
+    let mut query = Query { ignore_missing: MissingExcludes::Ignore, ..revisions.query() };
+    if request.reflogs {
+        query.include.extend(logged(snapshot)?);
+    }
+    Ok(query)
 }
 
-/// Reads ids, each with a name behind it that would help a delta search. Those after a `-` are only bases.
+/// What the reflogs name and is there.
+fn logged(snapshot: &dyn Snapshot) -> Result<Vec<ObjectId>, Failure> {
+    let mut names = vec![RefName::head()];
+    snapshot.for_each_ref(b"", &mut |found| {
+        names.push(found.name);
+        ControlFlow::Continue(())
+    })?;
+    let mut ids = BTreeSet::new();
+    for name in names {
+        snapshot.for_each_reflog_entry(&name, &mut |line| {
+            ids.extend([line.old, line.new]);
+            ControlFlow::Continue(())
+        })?;
+    }
+    let mut there = Vec::new();
+    for id in ids {
+        if snapshot.contains(&id)? {
+            there.push(id);
+        }
+    }
+    Ok(there)
+}
+
+/// Leaves out what a filter does not let through; what was named itself stays.
+fn apply(filter: Filter, snapshot: &dyn Snapshot, query: &Query, set: &mut ObjectSet) -> Result<(), Failure> {
+    let named: HashSet<ObjectId> = query.include.iter().copied().collect();
+    let mut failed = None;
+    set.retain(|numbers, number| {
+        let id = numbers.id(number);
+        if failed.is_some() || named.contains(&id) {
+            return true;
+        }
+        match (snapshot.header(&id), filter) {
+            (Ok(Some(header)), Filter::Blobs(limit)) => header.kind != Kind::Blob || header.size < limit,
+            (Ok(Some(header)), Filter::Kind(kind)) => header.kind == kind,
+            (Ok(None), _) => {
+                failed = Some(ReadError::Missing { id });
+                true
+            }
+            (Err(error), _) => {
+                failed = Some(error);
+                true
+            }
+        }
+    });
+    failed.map_or(Ok(()), |error| Err(bad_object(&error)))
+}
+
+/// Adds packed and loose objects that nothing reaches, as far as they are asked for.
+fn add_unreachable(snapshot: &dyn Snapshot, request: &Request, set: &mut ObjectSet) -> Result<(), Failure> {
+    if request.unreachable.keep {
+        for stored in snapshot.packs().iter().filter(|stored| !stored.kept && stored.local) {
+            stored.pack.idx().ids().for_each(|id| drop(set.insert(&id)));
+        }
+    }
+    if request.unreachable.pack_loose {
+        add_loose(snapshot, set)?;
+    }
+    Ok(())
+}
+
+/// Adds every object that is in no pack.
+fn add_loose(snapshot: &dyn Snapshot, set: &mut ObjectSet) -> Result<(), Failure> {
+    let mut loose = Vec::new();
+    snapshot.for_each_id(&mut |id| {
+        loose.push(id);
+        ControlFlow::Continue(())
+    })?;
+    for id in loose {
+        if !snapshot.packs().iter().any(|stored| stored.pack.idx().lookup(&id).is_some()) {
+            set.insert(&id);
+        }
+    }
+    Ok(())
+}
+
+/// Reads ids, each with a name behind it that helps to find deltas. Those after a `-` are only bases.
 fn add_listed(snapshot: &dyn Snapshot, set: &mut ObjectSet) -> Result<(), Failure> {
     let hex_len = snapshot.format().hex_len();
-    for line in lines(stdin()) {
+    for (rank, line) in (0u32..).zip(lines(stdin())) {
         let line = line?;
         if line.starts_with(b"-") {
             continue;
@@ -195,15 +201,16 @@ fn add_listed(snapshot: &dyn Snapshot, set: &mut ObjectSet) -> Result<(), Failur
             Failure::fatal(format_args!("expected object ID, got garbage:\n {}", line.as_bstr()))
         })?;
         if !snapshot.contains(&id)? {
-            return Err(Failure::fatal(format_args!("unable to get type of object {id}")));
+            return Err(Failure::fatal(format_args!("unable to read {id}")));
         }
         set.insert(&id);
+        set.set_name(&id, line.get(hex_len + 1..).unwrap_or_default(), rank);
     }
     Ok(())
 }
 
 /// Reads names of packs; `^` before one leaves out what is in it.
-fn add_packs(snapshot: &dyn Snapshot, set: &mut ObjectSet) -> Result<(), Failure> {
+fn add_packs(snapshot: &dyn Snapshot, request: &Request, set: &mut ObjectSet) -> Result<(), Failure> {
     let (mut wanted, mut left_out) = (HashSet::new(), HashSet::new());
     for line in lines(stdin()) {
         let line = line?;
@@ -211,13 +218,7 @@ fn add_packs(snapshot: &dyn Snapshot, set: &mut ObjectSet) -> Result<(), Failure
             Some(name) => (&mut left_out, name),
             None => (&mut wanted, line.as_slice()),
         };
-        let number = snapshot.packs().iter().position(|stored| {
-            let file = stored.name.rsplit(['/', '\\']).next().unwrap_or(&stored.name);
-            file.as_bytes() == name
-        });
-        let number =
-            number.ok_or_else(|| Failure::fatal(format_args!("could not find pack '{}'", name.as_bstr())))?;
-        names.insert(number);
+        names.insert(find_pack(snapshot, name)?);
     }
     let packs = snapshot.packs();
     for number in &wanted {
@@ -227,12 +228,26 @@ fn add_packs(snapshot: &dyn Snapshot, set: &mut ObjectSet) -> Result<(), Failure
             }
         }
     }
+    if request.unpacked {
+        add_loose(snapshot, set)?;
+    }
     Ok(())
+}
+
+/// The pack whose file is called so.
+pub(super) fn find_pack(snapshot: &dyn Snapshot, name: &[u8]) -> Result<usize, Failure> {
+    let number = snapshot.packs().iter().position(|stored| file_name(stored).as_bytes() == name);
+    number.ok_or_else(|| Failure::fatal(format_args!("could not find pack '{}'", name.as_bstr())))
+}
+
+fn file_name(stored: &StoredPack) -> &str {
+    stored.name.rsplit(['/', '\\']).next().unwrap_or(&stored.name)
 }
 
 /// Takes out what the arguments say is stored well enough where it is.
 fn drop_unwanted(repository: &Repository, snapshot: &dyn Snapshot, request: &Request, set: &mut ObjectSet) {
-    if !(request.unpacked_only || request.honor_keep || request.local) {
+    let unpacked = request.unpacked && request.source == Source::Revisions || request.incremental;
+    if !(unpacked || request.honor_keep || request.local || !request.keep_packs.is_empty()) {
         return;
     }
     let packs = snapshot.packs();
@@ -240,13 +255,18 @@ fn drop_unwanted(repository: &Repository, snapshot: &dyn Snapshot, request: &Req
     set.retain(|numbers, number| {
         let id = numbers.id(number);
         let packed = numbers.position(number).is_some();
-        if request.unpacked_only && packed {
+        if unpacked && packed {
             return false;
         }
-        let within = |wanted: &dyn Fn(&git_core::store::StoredPack) -> bool| {
+        let within = |wanted: &dyn Fn(&StoredPack) -> bool| {
             packed && packs.iter().any(|stored| wanted(stored) && stored.pack.idx().lookup(&id).is_some())
         };
         if request.honor_keep && within(&|stored| stored.kept && stored.local) {
+            return false;
+        }
+        if !request.keep_packs.is_empty()
+            && within(&|stored| stored.local && request.keep_packs.contains(file_name(stored)))
+        {
             return false;
         }
         if request.local {

@@ -1,26 +1,30 @@
 //! `pack-objects`, second half: writing the objects that were chosen, to standard output or to files.
 
 use super::index_pack_file::{replace, set_read_only};
-use super::pack_objects::{Request, cannot_write};
+use super::pack_objects::cannot_write;
+use super::pack_objects_cruft::Times;
+use super::pack_objects_options::Request;
 use crate::fail::Failure;
 use crate::output::{finish, stdout, written};
+use git_core::idx::{Checksum, Digest, Version, write_idx, write_mtimes};
 use git_core::object::{Context, ObjectId, Objects};
 use git_core::pack::{DeltaForm, PackWriter, WriteOptions, Written};
 use git_core::store::Snapshot;
 use git_core::store::walk::{ObjectSet, Query};
-use std::fs::OpenOptions;
-use std::io::{self, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// Writes the pack.
+/// Writes the pack, or packs.
 pub(super) fn write(
     snapshot: Arc<dyn Snapshot>,
     set: ObjectSet,
     query: &Query,
     request: &Request,
+    times: Option<&Times>,
     cx: &Context,
 ) -> Result<ExitCode, Failure> {
     if request.non_empty && set.is_empty() {
@@ -28,12 +32,15 @@ pub(super) fn write(
     }
     let mut plan = set.plan(snapshot.format())?;
     plan.set_reuse(request.reuse);
+    if let Some(marks) = &request.marks {
+        plan.set_islands(marks.clone());
+    }
     let mut search = request.search.clone();
     let mut options = WriteOptions::default();
     options.delta_form = if request.ofs_delta { DeltaForm::Ofs } else { DeltaForm::Ref };
-    options.compression = request.compression.unwrap_or(options.compression);
+    options.compression = search.compression;
     options.record = request.base.is_some();
-    search.compression = options.compression;
+    options.max_size = request.max_size;
     if request.thin && !query.exclude.is_empty() {
         set.add_outer_bases(&mut plan);
         options.thin = Some(Arc::new(move |id| set.is_excluded(id)));
@@ -42,28 +49,42 @@ pub(super) fn write(
         drop(set);
     }
     plan.find_deltas(&*snapshot, &search, cx).map_err(|error| cannot_write(&error))?;
+    let writing = if request.report_writing { cx.clone() } else { cx.clone().quiet() };
     let objects: Arc<dyn Objects> = snapshot;
-    let writer = PackWriter::new(plan, objects, options).map_err(|error| cannot_write(&error))?;
-    let done = match &request.base {
-        None => {
-            let mut out = stdout();
-            let done = pump(writer, &mut out, cx)?;
-            finish(out)?;
-            done
+    let mut writer = PackWriter::new(plan, objects, options).map_err(|error| cannot_write(&error))?;
+    let mut sums = [0u32; 4];
+    loop {
+        let (done, more) = match &request.base {
+            None => {
+                let mut out = stdout();
+                let done = pump(&mut writer, &mut out, &writing)?;
+                finish(out)?;
+                done
+            }
+            Some(base) => to_files(base, &mut writer, request, times, &writing)?,
+        };
+        for (sum, more) in sums.iter_mut().zip([done.objects, done.deltas, done.reused, done.reused_deltas]) {
+            *sum += more;
         }
-        Some(base) => to_files(base, writer, cx)?,
-    };
+        if more == ControlFlow::Break(()) {
+            break;
+        }
+    }
     if request.report {
+        let [objects, deltas, reused, reused_deltas] = sums;
         eprintln!(
-            "Total {} (delta {}), reused {} (delta {})",
-            done.objects, done.deltas, done.reused, done.reused_deltas
+            "Total {objects} (delta {deltas}), reused {reused} (delta {reused_deltas}), pack-reused 0 (from 0)"
         );
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes until the pack is complete.
-fn pump(mut writer: PackWriter, out: &mut impl Write, cx: &Context) -> Result<Written, Failure> {
+/// Writes until a pack is complete; says whether another one follows.
+fn pump(
+    writer: &mut PackWriter,
+    out: &mut impl Write,
+    cx: &Context,
+) -> Result<(Written, ControlFlow<()>), Failure> {
     let mut piece = Vec::new();
     loop {
         piece.clear();
@@ -73,25 +94,35 @@ fn pump(mut writer: PackWriter, out: &mut impl Write, cx: &Context) -> Result<Wr
             break;
         }
     }
-    writer.finish().ok_or_else(|| Failure::fatal("the pack was not completed"))
+    writer.next_pack().ok_or_else(|| Failure::fatal("the pack was not completed"))
 }
 
-/// Writes `<base>-<checksum>.pack`, `.rev` and `.idx`, the index last, and prints the checksum.
-fn to_files(base: &Path, writer: PackWriter, cx: &Context) -> Result<Written, Failure> {
+/// Writes `<base>-<checksum>.pack`, `.rev`, `.mtimes` and `.idx`, the index last, and prints the checksum.
+fn to_files(
+    base: &Path,
+    writer: &mut PackWriter,
+    request: &Request,
+    times: Option<&Times>,
+    cx: &Context,
+) -> Result<(Written, ControlFlow<()>), Failure> {
     let mut scratch = base.as_os_str().to_os_string();
     scratch.push(format!("-tmp{}.pack", std::process::id()));
     let scratch = PathBuf::from(scratch);
-    let write = || -> Result<Written, Failure> {
+    let mut write = || -> Result<(Written, ControlFlow<()>), Failure> {
         let cannot = |error: io::Error| {
             Failure::fatal(format_args!("unable to create '{}': {error}", scratch.display()))
         };
-        let mut file = OpenOptions::new().write(true).create_new(true).open(&scratch).map_err(cannot)?;
-        let done = pump(writer, &mut file, cx)?;
+        let mut file =
+            OpenOptions::new().read(true).write(true).create_new(true).open(&scratch).map_err(cannot)?;
+        let (mut done, more) = pump(writer, &mut file, cx)?;
+        if done.declared != done.objects {
+            done.checksum = count_anew(&mut file, &done)?;
+        }
         file.sync_all()?;
         set_read_only(&scratch)?;
-        Ok(done)
+        Ok((done, more))
     };
-    let done = write().inspect_err(|_| drop(std::fs::remove_file(&scratch)))?;
+    let (done, more) = write().inspect_err(|_| drop(std::fs::remove_file(&scratch)))?;
     let checksum = ObjectId::from(done.checksum);
     let named = |extension: &str| {
         let mut name = base.as_os_str().to_os_string();
@@ -99,8 +130,35 @@ fn to_files(base: &Path, writer: PackWriter, cx: &Context) -> Result<Written, Fa
         PathBuf::from(name)
     };
     std::fs::rename(&scratch, named("pack")).inspect_err(|_| drop(std::fs::remove_file(&scratch)))?;
-    replace(&named("rev"), &done.rev())?;
-    replace(&named("idx"), &done.idx()?)?;
+    if request.reverse_index {
+        replace(&named("rev"), &done.rev())?;
+    }
+    if let Some(times) = times {
+        let rows = done.entries.iter().map(|entry| times.get(&entry.id).copied().unwrap_or(0));
+        replace(&named("mtimes"), &write_mtimes(rows, &done.checksum))?;
+    }
+    let version = request.index_version.unwrap_or(Version::V2);
+    replace(&named("idx"), &write_idx(version, done.entries.iter().copied(), &done.checksum)?)?;
     println!("{checksum}");
-    Ok(done)
+    Ok((done, more))
+}
+
+/// Puts the number of objects into the header of a pack that has become full, and gives its checksum anew.
+fn count_anew(file: &mut File, done: &Written) -> Result<Digest, Failure> {
+    file.seek(SeekFrom::Start(8))?;
+    file.write_all(&done.objects.to_be_bytes())?;
+    file.seek(SeekFrom::Start(0))?;
+    let format = done.checksum.format();
+    let mut checksum = Checksum::new(format);
+    let mut left = done.size - format.raw_len() as u64;
+    let mut piece = vec![0; 1 << 20];
+    while left > 0 {
+        let len = piece.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        file.read_exact(&mut piece[..len])?;
+        checksum.update(&piece[..len]);
+        left -= len as u64;
+    }
+    let checksum = checksum.finish();
+    file.write_all(checksum.as_bytes())?;
+    Ok(checksum)
 }

@@ -214,6 +214,11 @@ impl PackPlan {
         self.items.len()
     }
 
+    /// How many of them come from no pack.
+    pub fn fresh_len(&self) -> usize {
+        self.fresh.len()
+    }
+
     /// Whether there are no objects.
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()

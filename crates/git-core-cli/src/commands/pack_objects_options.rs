@@ -1,0 +1,329 @@
+//! `pack-objects`, its arguments and the configuration they stand for.
+
+use crate::args::{Arg, Args, parse_number};
+use crate::fail::Failure;
+use crate::progress;
+use git_core::idx::Version;
+use git_core::object::Limits;
+use git_core::pack::{Islands, Reuse, SearchOptions};
+use git_core::store::config::Config;
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Where the objects come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Source {
+    /// Each line names one.
+    #[default]
+    List,
+    /// Lines are revisions; what they reach.
+    Revisions,
+    /// Lines are packs; what is in them.
+    Packs,
+    /// Lines are packs; what is in none of those that stay.
+    Cruft,
+}
+
+/// What becomes of what nothing reaches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Unreachable {
+    /// Packed objects are packed too.
+    pub(super) keep: bool,
+    /// Loose objects are packed too.
+    pub(super) pack_loose: bool,
+}
+
+/// Objects that are left out by what they are (`git-rev-list(1)`, `--filter`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Filter {
+    /// Blobs of at least so many bytes; with 0 all.
+    Blobs(u64),
+    /// All that are not of this kind.
+    Kind(git_core::object::Kind),
+}
+
+/// What the arguments ask for.
+#[derive(Default)]
+pub(super) struct Request {
+    pub(super) source: Source,
+    pub(super) all_refs: bool,
+    pub(super) reflogs: bool,
+    pub(super) include_tag: bool,
+    /// What is in a pack is left out.
+    pub(super) incremental: bool,
+    pub(super) unpacked: bool,
+    pub(super) honor_keep: bool,
+    pub(super) keep_packs: HashSet<String>,
+    pub(super) local: bool,
+    pub(super) non_empty: bool,
+    pub(super) thin: bool,
+    pub(super) ofs_delta: bool,
+    pub(super) unreachable: Unreachable,
+    pub(super) cruft_expiration: Option<i64>,
+    pub(super) filter: Option<Filter>,
+    pub(super) islands: bool,
+    pub(super) marks: Option<Arc<dyn Islands>>,
+    pub(super) reuse: Reuse,
+    pub(super) search: SearchOptions,
+    pub(super) limits: Limits,
+    /// Version 2 unless another one is asked for.
+    pub(super) index_version: Option<Version>,
+    pub(super) max_size: Option<u64>,
+    pub(super) reverse_index: bool,
+    pub(super) stdout: bool,
+    pub(super) base: Option<PathBuf>,
+    pub(super) report: bool,
+    /// Whether the writing is reported too where it goes to standard output.
+    pub(super) report_writing: bool,
+}
+
+/// The deepest chains that git reads without complaint.
+const MAX_DEPTH: u32 = 4095;
+/// The least `--max-pack-size`.
+const MIN_PACK_SIZE: u64 = 1 << 20;
+
+impl Request {
+    /// What the configuration says; arguments come after it.
+    fn configured(config: &Config) -> Result<Self, Failure> {
+        let number = |key: &str| -> Result<Option<u64>, Failure> {
+            Ok(config.int(key)?.map(|value| u64::try_from(value).unwrap_or(0)))
+        };
+        let mut request = Request::default();
+        let search = &mut request.search;
+        if let Some(window) = number("pack.window")? {
+            search.window = usize::try_from(window).unwrap_or(usize::MAX);
+        }
+        if let Some(depth) = number("pack.depth")? {
+            search.depth = u32::try_from(depth).unwrap_or(u32::MAX);
+        }
+        search.window_bytes = number("pack.windowMemory")?.unwrap_or(search.window_bytes);
+        search.kept_bytes = match number("pack.deltaCacheSize")? {
+            Some(0) => u64::MAX,
+            Some(bytes) => bytes,
+            None => search.kept_bytes,
+        };
+        if let Some(limit) = number("pack.deltaCacheLimit")? {
+            search.kept_result = usize::try_from(limit).unwrap_or(usize::MAX);
+        }
+        search.big_object = number("core.bigFileThreshold")?.unwrap_or(search.big_object);
+        for key in ["core.compression", "pack.compression"] {
+            if let Some(level) = config.int(key)? {
+                request.search.compression = self::level(level)?;
+            }
+        }
+        request.limits.threads = usize::try_from(number("pack.threads")?.unwrap_or(0)).unwrap_or(0);
+        request.max_size = number("pack.packSizeLimit")?.filter(|size| *size > 0);
+        request.reverse_index = config.bool("pack.writeReverseIndex")?.unwrap_or(true);
+        match config.int("pack.indexVersion")? {
+            Some(1) => request.index_version = Some(Version::V1),
+            None | Some(2) => {}
+            Some(other) => return Err(Failure::fatal(format_args!("bad pack.indexVersion={other}"))),
+        }
+        Ok(request)
+    }
+}
+
+/// Reads the arguments.
+pub(super) fn parse(config: &Config, args: &mut Args) -> Result<Request, Failure> {
+    let usage = args.usage();
+    let mut request = Request::configured(config)?;
+    let (mut quiet, mut asked, mut implied, mut unpack) = (false, None, false, false);
+    let (mut lists, mut from_packs, mut cruft, mut sized) = (false, false, false, false);
+    while let Some(arg) = args.next()? {
+        match arg {
+            Arg::Short('q') | Arg::Long("quiet") => (quiet, asked) = (true, None),
+            Arg::Long("progress") => asked = Some(true),
+            Arg::Long("all-progress") => (asked, request.report_writing) = (Some(true), true),
+            Arg::Long("no-progress" | "no-all-progress") => asked = Some(false),
+            Arg::Long("all-progress-implied") => implied = true,
+            Arg::Long("no-all-progress-implied") => implied = false,
+            Arg::Long("stdout") => request.stdout = true,
+            Arg::Long("no-stdout") => request.stdout = false,
+            Arg::Long("revs") => lists = true,
+            Arg::Long("no-revs") => lists = false,
+            Arg::Long("all") => (lists, request.all_refs) = (true, true),
+            Arg::Long("reflog") => (lists, request.reflogs) = (true, true),
+            Arg::Long("indexed-objects") => lists = true,
+            Arg::Long("unpacked") => request.unpacked = true,
+            Arg::Long("incremental") => request.incremental = true,
+            Arg::Long("no-incremental") => request.incremental = false,
+            Arg::Long("stdin-packs") => from_packs = true,
+            Arg::Long("no-stdin-packs") => from_packs = false,
+            Arg::Long("cruft") => cruft = true,
+            Arg::Long("no-cruft") => cruft = false,
+            Arg::Long("cruft-expiration") => {
+                request.cruft_expiration = Some(crate::when::parse(&args.text()?)?);
+            }
+            Arg::Long("no-cruft-expiration") => request.cruft_expiration = None,
+            Arg::Long("thin") => (lists, request.thin) = (true, true),
+            Arg::Long("no-thin") => request.thin = false,
+            Arg::Long("include-tag") => request.include_tag = true,
+            Arg::Long("no-include-tag") => request.include_tag = false,
+            Arg::Long("honor-pack-keep") => request.honor_keep = true,
+            Arg::Long("no-honor-pack-keep") => request.honor_keep = false,
+            Arg::Long("keep-pack") => drop(request.keep_packs.insert(args.text()?)),
+            Arg::Long("no-keep-pack") => request.keep_packs.clear(),
+            Arg::Long("keep-unreachable") => (lists, request.unreachable.keep) = (true, true),
+            Arg::Long("no-keep-unreachable") => request.unreachable.keep = false,
+            Arg::Long("pack-loose-unreachable") => (lists, request.unreachable.pack_loose) = (true, true),
+            Arg::Long("no-pack-loose-unreachable") => request.unreachable.pack_loose = false,
+            Arg::Long("unpack-unreachable") => {
+                args.optional_value();
+                (lists, unpack) = (true, true);
+            }
+            Arg::Long("local") => request.local = true,
+            Arg::Long("no-local") => request.local = false,
+            Arg::Long("non-empty") => request.non_empty = true,
+            Arg::Long("no-non-empty") => request.non_empty = false,
+            Arg::Long("delta-base-offset") => request.ofs_delta = true,
+            Arg::Long("no-delta-base-offset") => request.ofs_delta = false,
+            Arg::Long("delta-islands") => request.islands = true,
+            Arg::Long("no-delta-islands") => request.islands = false,
+            Arg::Long("no-reuse-delta") => request.reuse = request.reuse.max(Reuse::Whole),
+            Arg::Long("reuse-delta" | "reuse-object") => request.reuse = Reuse::All,
+            Arg::Long("no-reuse-object") => request.reuse = Reuse::Nothing,
+            Arg::Long("compression") => request.search.compression = level(integer(args, "compression")?)?,
+            Arg::Long("threads") => {
+                request.limits.threads = usize::try_from(integer(args, "threads")?).unwrap_or(0);
+            }
+            Arg::Long("window") => {
+                request.search.window = usize::try_from(integer(args, "window")?).unwrap_or(0);
+            }
+            Arg::Long("depth") => request.search.depth = u32::try_from(integer(args, "depth")?).unwrap_or(0),
+            Arg::Long("window-memory") => request.search.window_bytes = unsigned(args, "window-memory")?,
+            Arg::Long("max-pack-size") => {
+                let size = unsigned(args, "max-pack-size")?;
+                (request.max_size, sized) = ((size > 0).then_some(size), size > 0);
+            }
+            Arg::Long("index-version") => request.index_version = Some(index_version(&args.text()?)?),
+            Arg::Long("filter") => request.filter = Some(filter(&args.text()?)?),
+            Arg::Long("no-filter") => request.filter = None,
+            Arg::Long("missing") => match args.text()?.as_str() {
+                // Objects that may be missing are objects that are not looked for.
+                "error" => {}
+                other => {
+                    return Err(Failure::fatal(format_args!("invalid value for '--missing': '{other}'")));
+                }
+            },
+            Arg::Long("uri-protocol") => drop(args.value()?),
+            Arg::Long(
+                "shallow"
+                | "no-shallow"
+                | "keep-true-parents"
+                | "no-keep-true-parents"
+                | "sparse"
+                | "no-sparse"
+                | "use-bitmap-index"
+                | "no-use-bitmap-index"
+                | "no-write-bitmap-index"
+                | "no-uri-protocol",
+            ) => {}
+            Arg::Value(base) if request.base.is_none() => request.base = Some(base.into()),
+            Arg::Value(_) => return Err(Failure::usage("", usage)),
+            other => return Err(Args::unknown(usage, &other)),
+        }
+    }
+    if request.stdout == request.base.is_some() {
+        return Err(Failure::usage("", usage));
+    }
+    if request.search.depth > MAX_DEPTH {
+        eprintln!("warning: delta chain depth {} is too deep, forcing {MAX_DEPTH}", request.search.depth);
+        request.search.depth = MAX_DEPTH;
+    }
+    if request.stdout && sized {
+        return Err(Failure::fatal("--max-pack-size cannot be used to build a pack for transfer"));
+    }
+    request.max_size = request.max_size.filter(|_| !request.stdout);
+    if request.max_size.is_some_and(|size| size < MIN_PACK_SIZE) {
+        eprintln!("warning: minimum pack size limit is 1 MiB");
+        request.max_size = Some(MIN_PACK_SIZE);
+    }
+    if request.thin && !request.stdout {
+        return Err(Failure::fatal("--thin cannot be used to build an indexable pack"));
+    }
+    if request.unreachable.keep && unpack {
+        let both = "options '--keep-unreachable' and '--unpack-unreachable' cannot be used together";
+        return Err(Failure::fatal(both));
+    }
+    if from_packs && request.filter.is_some() {
+        return Err(Failure::fatal("cannot use --filter with --stdin-packs"));
+    }
+    if from_packs && lists {
+        return Err(Failure::fatal("cannot use internal rev list with --stdin-packs"));
+    }
+    if cruft && lists {
+        return Err(Failure::fatal("cannot use internal rev list with --cruft"));
+    }
+    if cruft && from_packs {
+        return Err(Failure::fatal("cannot use --stdin-packs with --cruft"));
+    }
+    if unpack {
+        return Err(Failure::fatal("--unpack-unreachable is not supported; use repack -A"));
+    }
+    request.source = match (cruft, from_packs, lists || request.unpacked) {
+        (true, _, _) => Source::Cruft,
+        (_, true, _) => Source::Packs,
+        (_, _, true) => Source::Revisions,
+        _ => Source::List,
+    };
+    request.report = progress::wanted(asked, quiet);
+    request.report_writing |= implied || !request.stdout;
+    Ok(request)
+}
+
+fn level(level: i64) -> Result<u8, Failure> {
+    match level {
+        -1 => Ok(6),
+        0..=9 => Ok(level as u8),
+        _ => Err(Failure::fatal(format_args!("bad pack compression level {level}"))),
+    }
+}
+
+fn integer(args: &mut Args, name: &str) -> Result<i64, Failure> {
+    let text = args.text()?;
+    let (sign, digits) = text.strip_prefix('-').map_or((1, text.as_str()), |rest| (-1, rest));
+    let value = parse_number(digits).and_then(|value| i64::try_from(value).ok()).map(|value| sign * value);
+    value.ok_or_else(|| Failure::error(129, format_args!("option `{name}' expects a numerical value")))
+}
+
+fn unsigned(args: &mut Args, name: &str) -> Result<u64, Failure> {
+    parse_number(&args.text()?).ok_or_else(|| {
+        let wish = "expects a non-negative integer value with an optional k/m/g suffix";
+        Failure::error(129, format_args!("option `{name}' {wish}"))
+    })
+}
+
+/// `<version>[,<offset>]`; where 64-bit offsets begin is git's own affair.
+fn index_version(text: &str) -> Result<Version, Failure> {
+    let (version, offset) =
+        text.split_once(',').map_or((text, None), |(version, rest)| (version, Some(rest)));
+    let hex = |text: &str| match text.strip_prefix("0x") {
+        Some(hex) => u64::from_str_radix(hex, 16).is_ok(),
+        None => text.parse::<u64>().is_ok(),
+    };
+    let number = version.parse::<u64>();
+    match number {
+        Ok(number) if number > 2 => Err(Failure::fatal(format_args!("unsupported index version {version}"))),
+        Ok(number) if offset.is_none_or(hex) => Ok(if number == 1 { Version::V1 } else { Version::V2 }),
+        _ => Err(Failure::fatal(format_args!("bad index version '{text}'"))),
+    }
+}
+
+fn filter(text: &str) -> Result<Filter, Failure> {
+    use git_core::object::Kind;
+    let bad = || Failure::fatal(format_args!("invalid filter-spec '{text}'"));
+    if text == "blob:none" {
+        return Ok(Filter::Blobs(0));
+    }
+    if let Some(limit) = text.strip_prefix("blob:limit=") {
+        return parse_number(limit).map(Filter::Blobs).ok_or_else(bad);
+    }
+    match text.strip_prefix("object:type=") {
+        Some("commit") => Ok(Filter::Kind(Kind::Commit)),
+        Some("tree") => Ok(Filter::Kind(Kind::Tree)),
+        Some("blob") => Ok(Filter::Kind(Kind::Blob)),
+        Some("tag") => Ok(Filter::Kind(Kind::Tag)),
+        _ => Err(bad()),
+    }
+}

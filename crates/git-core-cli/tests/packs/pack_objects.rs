@@ -1,0 +1,278 @@
+//! `pack-objects`: its options, beside git's.
+
+use super::common::{FORMATS, Program, Repo, git, output, run};
+use super::text;
+use Program::{Git, Ours};
+use std::path::{Path, PathBuf};
+
+/// A history of files that change a little each time, everything loose.
+fn history(format: &'static str, commits: usize) -> Repo {
+    let repo = Repo::empty(format);
+    let mut stream = String::new();
+    let mut lines: Vec<String> = (0..150).map(|n| format!("line {n} of a file, {}", n * 7919)).collect();
+    for n in 0..commits {
+        lines[n * 31 % 150] = format!("changed by commit {n}");
+        let (all, half) = (lines.join("\n") + "\n", lines[..70].join("\n") + "\n");
+        stream += &format!(
+            "commit refs/heads/master\ncommitter C <c@example.com> {} +0000\ndata 2\nm\n",
+            1_700_000_000 + n
+        );
+        stream += &format!("M 100644 inline dir/file.txt\ndata {}\n{all}\n", all.len());
+        stream += &format!("M 100644 inline half.txt\ndata {}\n{half}\n", half.len());
+    }
+    output(
+        Git,
+        &repo.path,
+        &["-c", "fastimport.unpackLimit=100000", "fast-import", "--quiet"],
+        stream.as_bytes(),
+    );
+    repo
+}
+
+fn packs(repo: &Repo) -> Vec<PathBuf> {
+    let mut packs: Vec<PathBuf> = std::fs::read_dir(repo.path.join(".git/objects/pack"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "pack"))
+        .collect();
+    packs.sort();
+    packs
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap().to_str().unwrap().to_owned()
+}
+
+/// The ids of a pack, sorted, after git has verified it.
+fn verified(directory: &Path, pack: &Path) -> Vec<String> {
+    let listing = git(directory, &["verify-pack", "-v", pack.to_str().unwrap()]);
+    let mut ids: Vec<String> = listing
+        .lines()
+        .filter(|line| line.split(' ').next().is_some_and(|id| id.len() >= 40))
+        .filter(|line| line.as_bytes()[..40].iter().all(u8::is_ascii_hexdigit))
+        .map(|line| line.split(' ').next().unwrap().to_owned())
+        .collect();
+    ids.sort();
+    ids
+}
+
+/// Packs into files; gives the packs' paths.
+fn to_files(program: Program, repo: &Repo, dir: &str, args: &[&str], input: &[u8]) -> Vec<PathBuf> {
+    let dir = repo.path.parent().unwrap().join(dir);
+    std::fs::create_dir_all(&dir).unwrap();
+    let base = dir.join("p");
+    let all = [&["pack-objects", "-q"], args, &[base.to_str().unwrap()]].concat();
+    let names = text(output(program, &repo.path, &all, input));
+    names.lines().map(|name| dir.join(format!("p-{name}.pack"))).collect()
+}
+
+#[test]
+fn s04_deltas_are_found_as_well_as_git_finds_them() {
+    for format in FORMATS {
+        let repo = history(format, 60);
+        let size = |path: &Path| std::fs::metadata(path).unwrap().len();
+        for (number, args) in [
+            &["--all"][..],
+            &["--all", "--delta-base-offset", "--window=20", "--depth=10"],
+            &["--all", "--no-reuse-object", "--compression=9", "--threads=1", "--window-memory=1m"],
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let ours = to_files(Ours, &repo, &format!("ours-{number}"), args, b"");
+            let theirs = to_files(Git, &repo, &format!("git-{number}"), args, b"");
+            assert_eq!(verified(&repo.path, &ours[0]), verified(&repo.path, &theirs[0]));
+            let (ours, theirs) = (size(&ours[0]), size(&theirs[0]));
+            assert!(ours * 20 <= theirs * 21, "{args:?}: {ours} bytes, git has {theirs}");
+        }
+    }
+}
+
+#[test]
+fn s04_a_pack_that_is_too_large_is_split() {
+    let repo = Repo::empty("sha1");
+    let mut noise = 1u32;
+    for n in 0..5 {
+        let content: Vec<u8> = (0..700_000)
+            .map(|_| {
+                noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (noise >> 24) as u8
+            })
+            .collect();
+        std::fs::write(repo.path.join(format!("f{n}")), content).unwrap();
+    }
+    git(&repo.path, &["add", "."]);
+    git(&repo.path, &["commit", "-q", "-m", "large"]);
+    let split = |program, dir| to_files(program, &repo, dir, &["--all", "--max-pack-size=1m"], b"");
+    let (ours, theirs) = (split(Ours, "ours"), split(Git, "git"));
+    assert_eq!(ours.len(), theirs.len());
+    let mut ids: Vec<String> = ours.iter().flat_map(|pack| verified(&repo.path, pack)).collect();
+    ids.sort();
+    let mut expected: Vec<String> = theirs.iter().flat_map(|pack| verified(&repo.path, pack)).collect();
+    expected.sort();
+    assert_eq!(ids, expected);
+    assert!(ours.iter().all(|pack| std::fs::metadata(pack).unwrap().len() <= 1 << 20));
+}
+
+#[test]
+fn s04_what_goes_into_a_pack_is_what_git_takes() {
+    for format in FORMATS {
+        let repo = history(format, 12);
+        git(&repo.path, &["config", "gc.auto", "0"]);
+        git(&repo.path, &["repack", "-q", "-a", "-d"]);
+        let first = file_name(&packs(&repo)[0]);
+        // Packed and loose objects that nothing reaches, and loose ones that something reaches.
+        let lost = text(output(Git, &repo.path, &["hash-object", "-w", "--stdin"], b"packed and lost\n"));
+        to_files(Git, &repo, "repo/.git/objects/pack", &[], format!("{lost}\n").as_bytes());
+        for path in packs(&repo).iter().filter(|path| file_name(path).starts_with("p-")) {
+            for extension in ["pack", "idx", "rev"] {
+                let from = path.with_extension(extension);
+                let to = from.with_file_name(file_name(&from).replacen("p-", "pack-", 1));
+                std::fs::rename(from, to).unwrap();
+            }
+        }
+        git(&repo.path, &["prune-packed", "-q"]);
+        output(Git, &repo.path, &["hash-object", "-w", "--stdin"], b"loose and lost\n");
+        git(&repo.path, &["commit", "-q", "--allow-empty", "-m", "loose"]);
+        let second = packs(&repo).iter().map(|path| file_name(path)).find(|name| *name != first).unwrap();
+        let keep = format!("--keep-pack={first}");
+        let cases: &[(&[&str], String)] = &[
+            (&["--all", &keep], String::new()),
+            (&["--all", "--keep-unreachable"], String::new()),
+            (&["--all", "--keep-unreachable", "--pack-loose-unreachable"], String::new()),
+            (&["--all", "--reflog", "--unpacked"], String::new()),
+            (&["--all", "--filter=blob:none"], String::new()),
+            (&["--all", "--filter=blob:limit=3k"], String::new()),
+            (&["--all", "--filter=object:type=tree"], String::new()),
+            (&["--all", "--filter=blob:none", "--no-filter"], String::new()),
+            (&["--stdin-packs"], format!("{first}\n{second}\n")),
+            (&["--stdin-packs"], format!("{first}\n^{second}\n")),
+            (&["--cruft"], format!("{first}\n-{second}\n")),
+            (&["--cruft", "--cruft-expiration=2001-01-01"], format!("{first}\n-{second}\n")),
+            (&["--cruft", "--cruft-expiration=now"], format!("{first}\n-{second}\n")),
+        ];
+        for (number, (args, input)) in cases.iter().enumerate() {
+            let ours = to_files(Ours, &repo, &format!("ours-{number}"), args, input.as_bytes());
+            let theirs = to_files(Git, &repo, &format!("git-{number}"), args, input.as_bytes());
+            assert_eq!(
+                verified(&repo.path, &ours[0]),
+                verified(&repo.path, &theirs[0]),
+                "{args:?} {input:?}"
+            );
+            let times = ours[0].with_extension("mtimes");
+            assert_eq!(times.exists(), args.contains(&"--cruft"));
+            if times.exists() {
+                let len = |path: &Path| std::fs::metadata(path).unwrap().len();
+                assert_eq!(len(&times), len(&theirs[0].with_extension("mtimes")));
+            }
+        }
+    }
+}
+
+#[test]
+fn s04_islands_keep_deltas_apart() {
+    let repo = history("sha1", 30);
+    let at = |args: &[&str]| git(&repo.path, args);
+    // Two forks, each with a version of the same file that the other one does not have.
+    for (fork, start) in [("a", "master~20"), ("b", "master")] {
+        at(&["update-ref", &format!("refs/virtual/{fork}/heads/main"), start]);
+    }
+    at(&["update-ref", "-d", "refs/heads/master"]);
+    at(&["config", "pack.island", "refs/virtual/([a-z]+)/"]);
+    let deltas = |program, islands: bool, dir: &str| {
+        let more: &[&str] = if islands { &["--delta-islands"] } else { &[] };
+        let pack = to_files(program, &repo, dir, &[&["--all"], more].concat(), b"");
+        let old: Vec<String> =
+            at(&["rev-list", "--objects", "--no-object-names", "refs/virtual/a/heads/main"])
+                .lines()
+                .map(str::to_owned)
+                .collect();
+        let listing = at(&["verify-pack", "-v", pack[0].to_str().unwrap()]);
+        listing
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>())
+            .filter(|words| words.len() == 7)
+            .filter(|words| old.iter().any(|id| id == words[0]) && old.iter().all(|id| id != words[6]))
+            .count()
+    };
+    assert!(deltas(Ours, false, "free") > 0, "the newer versions are the bases of the older");
+    assert_eq!(deltas(Ours, true, "ours"), 0);
+    assert_eq!(deltas(Git, true, "git"), 0);
+}
+
+#[test]
+fn s04_arguments_and_configuration_are_taken_as_git_takes_them() {
+    let repo = history("sha1", 4);
+    let base = repo.path.parent().unwrap().join("x");
+    let base = base.to_str().unwrap();
+    for args in [
+        &["--stdout", "--max-pack-size=1m"][..],
+        &["--thin", base],
+        &["--cruft", "--revs", base],
+        &["--cruft", "--stdin-packs", base],
+        &["--stdin-packs", "--revs", base],
+        &["--stdin-packs", "--filter=blob:none", "--stdout"],
+        &["--keep-unreachable", "--unpack-unreachable", "--stdout"],
+        &["--filter=bad", "--stdout"],
+        &["--missing=foo", "--stdout"],
+        &["--compression=11", "--stdout"],
+        &["--compression=-2", "--stdout"],
+        &["--index-version=3", base],
+        &["--index-version=2,x", base],
+        &["--compression=x", "--stdout"],
+        &["--window=x", "--stdout"],
+        &["--window-memory=-1", "--stdout"],
+        &["--window-memory=x", "--stdout"],
+        &["--window=-3", "--stdout", "-q"],
+        &["--depth=-1", "--stdout", "-q"],
+        &["--depth=5000", "--stdout", "-q"],
+        &["--stdin-packs=follow", "--stdout"],
+        &["--stdout", base],
+        &[base, base],
+        &["--no-such"],
+    ] {
+        let args = [&["pack-objects"], args].concat();
+        let [theirs, ours] = [Git, Ours].map(|program| run(program, &repo.path, &args, b""));
+        assert_eq!(theirs.status.code(), ours.status.code(), "{args:?}");
+        let said = |output: &std::process::Output| {
+            String::from_utf8_lossy(&output.stderr).lines().next().unwrap_or_default().to_owned()
+        };
+        if !said(&theirs).starts_with("usage") {
+            assert_eq!(said(&theirs), said(&ours), "{args:?}");
+        }
+    }
+    for (input, args) in
+        [("garbage\n", &[][..]), ("nope\n", &["--revs"]), ("pack-x.pack\n", &["--stdin-packs"])]
+    {
+        let args = [&["pack-objects", "--stdout"], args].concat();
+        let [theirs, ours] = [Git, Ours].map(|program| run(program, &repo.path, &args, input.as_bytes()));
+        assert_eq!(theirs.status.code(), ours.status.code());
+        assert_eq!(String::from_utf8_lossy(&theirs.stderr), String::from_utf8_lossy(&ours.stderr));
+    }
+    let missing = format!("{}\n", "deadbeef".repeat(5));
+    let [theirs, ours] = [Git, Ours]
+        .map(|program| run(program, &repo.path, &["pack-objects", "--stdout"], missing.as_bytes()));
+    assert_eq!(theirs.status.code(), ours.status.code());
+    assert_eq!(String::from_utf8_lossy(&theirs.stderr), String::from_utf8_lossy(&ours.stderr));
+    assert!(ours.stdout.is_empty(), "nothing of the pack is written");
+    // The configuration says what the arguments do not.
+    let depth = |settings: &[&str], args: &[&str], dir: &str| {
+        settings.iter().for_each(|pair| {
+            let (key, value) = pair.split_once('=').unwrap();
+            git(&repo.path, &["config", key, value]);
+        });
+        let pack = to_files(Ours, &repo, dir, &[&["--all"], args].concat(), b"");
+        settings
+            .iter()
+            .for_each(|pair| drop(git(&repo.path, &["config", "--unset", pair.split_once('=').unwrap().0])));
+        assert_eq!(
+            pack[0].with_extension("rev").exists(),
+            !settings.contains(&"pack.writeReverseIndex=false")
+        );
+        git(&repo.path, &["verify-pack", "-v", pack[0].to_str().unwrap()]).matches("chain length").count()
+    };
+    assert_eq!(depth(&["pack.depth=0"], &[], "none"), 0);
+    assert_eq!(depth(&["pack.window=0", "pack.writeReverseIndex=false"], &[], "window"), 0);
+    assert_eq!(depth(&["core.bigFileThreshold=1", "pack.indexVersion=1"], &[], "big"), 0);
+    assert!(depth(&["pack.depth=0"], &["--depth=3"], "three") > 0);
+}
