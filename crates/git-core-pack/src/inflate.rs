@@ -167,16 +167,23 @@ impl Pieces {
 pub(crate) struct Deflater {
     encoder: Encoder,
     space: Vec<u8>,
+    /// What is fed piece by piece; empty before the first.
+    window: Vec<u8>,
+    filled: usize,
 }
 
 impl Deflater {
     const SPACE: usize = 64 << 10;
+    /// The encoder holds back about 100 KiB.
+    const WINDOW: usize = 256 << 10;
 
     /// A level from 0 (stored) to 9 (smallest).
     pub(crate) fn new(level: u8) -> Self {
         Deflater {
             encoder: Encoder::new(Format::Zlib, Level::new(level.min(9))),
             space: vec![0; Self::SPACE],
+            window: Vec::new(),
+            filled: 0,
         }
     }
 
@@ -194,9 +201,40 @@ impl Deflater {
         while !self.step(content, out) {}
     }
 
+    /// Appends what the next piece of a long content gives, at most 64 KiB of it; [`end`](Self::end) ends it.
+    pub(crate) fn feed(&mut self, piece: &[u8], out: &mut Vec<u8>) {
+        debug_assert!(piece.len() <= Self::SPACE, "the window has room for one piece");
+        self.window.resize(Self::WINDOW, 0);
+        if self.window.len() - self.filled < piece.len() {
+            self.filled -= self.encoder.make_room(&mut self.window[..self.filled]);
+        }
+        self.window[self.filled..self.filled + piece.len()].copy_from_slice(piece);
+        self.filled += piece.len();
+        loop {
+            let step = self.encoder.compress(&self.window[..self.filled], &mut self.space, Flush::None);
+            out.extend_from_slice(step.output);
+            if !step.full {
+                break;
+            }
+        }
+    }
+
+    /// Appends the end of a stream that was fed.
+    pub(crate) fn end(&mut self, out: &mut Vec<u8>) {
+        loop {
+            let step = self.encoder.compress(&self.window[..self.filled], &mut self.space, Flush::Finish);
+            out.extend_from_slice(step.output);
+            if step.done {
+                break;
+            }
+        }
+        self.filled = 0;
+    }
+
     /// Forgets a stream that was not finished.
     pub(crate) fn reset(&mut self) {
         self.encoder.reset();
+        self.filled = 0;
     }
 }
 
@@ -246,6 +284,12 @@ mod tests {
             let got = inflater.prefix(&deflated, &mut start).unwrap();
             prop_assert_eq!(&start[..got], &content[..content.len().min(20)]);
             prop_assert_eq!(inflater.whole(&deflated, content.len() as u64, &mut out), Ok(len));
+
+            let (mut deflater, mut fed) = (Deflater::new(6), Vec::new());
+            content.chunks(chunk * 13 % 65_536 + 1).for_each(|piece| deflater.feed(piece, &mut fed));
+            deflater.end(&mut fed);
+            prop_assert_eq!(inflater.whole(&fed, content.len() as u64, &mut out), Ok(fed.len()));
+            prop_assert!(out == content);
 
             let mut pieces = Pieces::new();
             let (mut at, mut given) = (0, Vec::new());

@@ -38,5 +38,6 @@ pub use resolve::ResolveError;
 pub use search::{Found, SearchOptions};
 pub use verify::{Verified, VerifiedEntry, VerifyError, verify};
 pub use write::{
-    DeltaForm, HasObject, Islands, PackPlan, PackWriter, Reuse, WriteError, WriteOptions, Written,
+    DeltaForm, HasObject, Islands, PackPlan, PackWriter, Reuse, StreamObject, WriteError, WriteOptions,
+    Written,
 };

@@ -56,6 +56,8 @@ impl PackFeed {
         let mut plan = set.plan(snapshot.format())?;
         let delta_form = if wish.ofs_delta { DeltaForm::Ofs } else { DeltaForm::Ref };
         let mut options = WriteOptions { delta_form, ..WriteOptions::default() };
+        let big = snapshot.clone();
+        options.stream = Some(Arc::new(move |id, sink| big.stream(id, sink)));
         let mut search = SearchOptions { compression: options.compression, ..SearchOptions::default() };
         if wish.thin && !wish.haves.is_empty() {
             set.add_outer_bases(&mut plan);

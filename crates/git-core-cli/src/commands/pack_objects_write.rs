@@ -41,6 +41,9 @@ pub(super) fn write(
     options.compression = search.compression;
     options.record = request.base.is_some();
     options.max_size = request.max_size;
+    options.big_object = search.big_object;
+    let big = snapshot.clone();
+    options.stream = Some(Arc::new(move |id, sink| big.stream(id, sink)));
     if request.thin && !query.exclude.is_empty() {
         set.add_outer_bases(&mut plan);
         options.thin = Some(Arc::new(move |id| set.is_excluded(id)));

@@ -8,11 +8,12 @@ use crate::delta::DeltaIndex;
 use crate::inflate::Deflater;
 use crate::search::{Form, Held};
 use crate::write::plan::{Finder, Reuse, Source};
+use crate::write::stream::{Incoming, StreamObject};
 use crate::write::{DeltaForm, PackPlan, WriteError};
 use crate::{EntryHeader, EntryKind, Pack, RawEntry, Reader, pack_header};
 use git_core_hash::{Checksum, Digest};
 use git_core_idx::{IdxEntry, IdxError, IdxPosition, PackOffset, Version, pack_order, write_idx, write_rev};
-use git_core_object::{Context, ObjectId, Objects, Phase, Task};
+use git_core_object::{Context, Header, ObjectId, Objects, Phase, ReadError, Task};
 use std::fmt;
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
@@ -37,6 +38,11 @@ pub struct WriteOptions {
     /// How many bytes one pack may have; what exceeds it goes into [further](PackWriter::next_pack) ones. The
     /// number of objects in the header is then known too late: see [`Written::declared`].
     pub max_size: Option<u64>,
+    /// Reads objects of at least [`big_object`](Self::big_object) bytes piece by piece; without it they are held in
+    /// memory while they are compressed.
+    pub stream: Option<StreamObject>,
+    /// The least size of objects that are streamed (`core.bigFileThreshold`).
+    pub big_object: u64,
 }
 
 impl Default for WriteOptions {
@@ -48,6 +54,8 @@ impl Default for WriteOptions {
             piece: 256 << 10,
             record: false,
             max_size: None,
+            stream: None,
+            big_object: 512 << 20,
         }
     }
 }
@@ -61,6 +69,8 @@ impl fmt::Debug for WriteOptions {
             .field("piece", &self.piece)
             .field("record", &self.record)
             .field("max_size", &self.max_size)
+            .field("stream", &self.stream.is_some())
+            .field("big_object", &self.big_object)
             .finish()
     }
 }
@@ -150,6 +160,8 @@ enum Current {
     Copy { item: u32, pack: u32, rest: Range<u64>, check: Option<(crc32fast::Hasher, u32)>, at: PackOffset },
     /// `content` is being compressed.
     Deflate { item: u32 },
+    /// An object that is not held is being compressed.
+    Stream { item: u32, incoming: Incoming },
     /// What the search has compressed is given out.
     Held { item: u32, deflated: Box<[u8]>, at: usize },
 }
@@ -284,6 +296,17 @@ impl PackWriter {
                 }
                 done.then_some(item)
             }
+            Some(Current::Stream { item, mut incoming }) => match incoming.next()? {
+                Some(piece) => {
+                    self.deflater.feed(&piece, out);
+                    self.current = Some(Current::Stream { item, incoming });
+                    None
+                }
+                None => {
+                    self.deflater.end(out);
+                    Some(item)
+                }
+            },
             Some(Current::Held { item, deflated, at }) => {
                 let end = deflated.len().min(at + (target - out.len()).max(4096));
                 out.extend_from_slice(&deflated[at..end]);
@@ -360,6 +383,16 @@ impl PackWriter {
         self.offsets[item as usize] = self.offset;
         if let Some(held) = self.plan.release(item) {
             return Ok(self.held(item, EntryKind::Whole(held.kind), held, out));
+        }
+        if let Some(stream) = self.options.stream.clone() {
+            let id = self.plan.id(item);
+            let Header { kind, size } = self.objects.header(&id)?.ok_or(ReadError::Missing { id })?;
+            if size >= self.options.big_object {
+                EntryHeader { kind: EntryKind::Whole(kind), size }.write(out);
+                self.deflater.reset();
+                self.current = Some(Current::Stream { item, incoming: Incoming::new(&stream, id, size) });
+                return Ok(None);
+            }
         }
         let kind = self.plan.read(item, &mut self.reader, &*self.objects, &mut self.content)?;
         self.deflate(item, EntryKind::Whole(kind), out);

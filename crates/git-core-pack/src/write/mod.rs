@@ -7,11 +7,13 @@ mod error;
 mod fill;
 mod plan;
 mod split;
+mod stream;
 
 pub use error::WriteError;
 pub use fill::{HasObject, PackWriter, WriteOptions, Written};
 pub(crate) use plan::{Finder, Source};
 pub use plan::{Islands, PackPlan, Reuse};
+pub use stream::StreamObject;
 
 /// How deltas on objects of the same pack are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use super::common::{FORMATS, Repo, context, run, text};
 use super::{accepted, parts, record, rows, write};
 use git_core_idx::IdxPosition;
-use git_core_object::{ErrorKind, ObjectId};
+use git_core_object::{ErrorKind, ObjectId, Objects as _};
 use git_core_pack::{HasObject, Pack, PackPlan, PackWriter, Reuse, SearchOptions, WriteOptions, Written};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -258,4 +258,34 @@ fn what_is_missing_stops_the_search() {
     let cx = context(1);
     cx.cancel().cancel();
     assert!(stopped.find_deltas(&*pack, &SearchOptions::default(), &cx).is_err());
+}
+
+#[test]
+fn large_objects_are_streamed_and_damage_on_the_way_is_an_error() {
+    for format in FORMATS {
+        let repo = Repo::new(format, 20, &[]);
+        let pack = repo.open();
+        let ids: Vec<_> = pack.idx().ids().collect();
+        for (damage, fits) in [(0i64, true), (-1, false), (1, false)] {
+            let mut plan = PackPlan::new(format);
+            ids.iter().for_each(|id| plan.fresh(*id));
+            let source = pack.clone();
+            let stream: git_core_pack::StreamObject = Arc::new(move |id, sink| {
+                let mut content = Vec::new();
+                let Some(kind) = source.read(id, &mut content)? else { return Ok(None) };
+                let header = git_core_object::Header { kind, size: content.len() as u64 };
+                content.resize((content.len() as i64 + damage) as usize, b'x');
+                let _ = content.chunks(100).try_for_each(|piece| sink(header, piece));
+                Ok(Some(header))
+            });
+            let options = WriteOptions { stream: Some(stream), big_object: 500, ..record() };
+            match write(plan, pack.clone(), options) {
+                Ok((bytes, written)) => {
+                    assert!(fits);
+                    accepted(&repo, &bytes, &written, &ids);
+                }
+                Err(error) => assert!(!fits && error.to_string().contains("its header says"), "{error}"),
+            }
+        }
+    }
 }
