@@ -16,7 +16,7 @@ use crate::revisions::{RefSelection, Revisions, bad_object};
 use crate::shallowed::Shallowed;
 use bstr::ByteSlice as _;
 use git_core::Repository;
-use git_core::object::{Kind, ObjectId, Objects as _, ReadError};
+use git_core::object::{Kind, ObjectId, ReadError};
 use git_core::refs::RefName;
 use git_core::send::add_tags;
 use git_core::store::walk::{self, MissingExcludes, ObjectSet, Query};
@@ -164,7 +164,9 @@ fn apply(filter: Filter, snapshot: &dyn Snapshot, query: &Query, set: &mut Objec
 fn add_unreachable(snapshot: &dyn Snapshot, request: &Request, set: &mut ObjectSet) -> Result<(), Failure> {
     if request.unreachable.keep {
         for stored in snapshot.packs().iter().filter(|stored| !stored.kept && stored.local) {
-            stored.pack.idx().ids().for_each(|id| drop(set.insert(&id)));
+            for id in stored.pack.idx().ids() {
+                set.insert(&id);
+            }
         }
     }
     if request.unreachable.pack_loose {

@@ -7,7 +7,7 @@ use crate::fail::Failure;
 use crate::input::{lines, stdin};
 use git_core::Repository;
 use git_core::idx::{IdxPosition, MtimesFile};
-use git_core::object::{Context, ObjectId, Objects as _, ReadError};
+use git_core::object::{Context, ObjectId, ReadError};
 use git_core::store::walk::{self, MissingExcludes, ObjectSet, Query};
 use git_core::store::{Snapshot, StoredPack};
 use std::collections::{HashMap, HashSet};

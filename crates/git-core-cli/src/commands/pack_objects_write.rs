@@ -36,12 +36,14 @@ pub(super) fn write(
         plan.set_islands(marks.clone());
     }
     let mut search = request.search.clone();
-    let mut options = WriteOptions::default();
-    options.delta_form = if request.ofs_delta { DeltaForm::Ofs } else { DeltaForm::Ref };
-    options.compression = search.compression;
-    options.record = request.base.is_some();
-    options.max_size = request.max_size;
-    options.big_object = search.big_object;
+    let mut options = WriteOptions {
+        delta_form: if request.ofs_delta { DeltaForm::Ofs } else { DeltaForm::Ref },
+        compression: search.compression,
+        record: request.base.is_some(),
+        max_size: request.max_size,
+        big_object: search.big_object,
+        ..WriteOptions::default()
+    };
     let big = snapshot.clone();
     options.stream = Some(Arc::new(move |id, sink| big.stream(id, sink)));
     if request.thin && !query.exclude.is_empty() {
