@@ -102,7 +102,9 @@ fn revisions(
             line if line.starts_with(b"-") => {
                 return Err(Failure::fatal(format_args!("not a rev '{}'", line.as_bstr())));
             }
-            line => revisions.add(snapshot, line, not)?,
+            line => revisions
+                .add(snapshot, line, not)
+                .map_err(|_| Failure::fatal(format_args!("bad revision '{}'", line.as_bstr())))?,
         }
     }
     let mut query = Query { ignore_missing: MissingExcludes::Ignore, ..revisions.query() };

@@ -148,7 +148,12 @@ pub(super) fn parse(config: &Config, args: &mut Args) -> Result<Request, Failure
             Arg::Long("unpacked") => request.unpacked = true,
             Arg::Long("incremental") => request.incremental = true,
             Arg::Long("no-incremental") => request.incremental = false,
-            Arg::Long("stdin-packs") => from_packs = true,
+            Arg::Long("stdin-packs") => {
+                from_packs = true;
+                if args.optional_value().is_some() {
+                    return Err(Failure::error(129, "option `stdin-packs' takes no value"));
+                }
+            }
             Arg::Long("no-stdin-packs") => from_packs = false,
             Arg::Long("cruft") => cruft = true,
             Arg::Long("no-cruft") => cruft = false,
