@@ -148,6 +148,7 @@ fn apply(filter: Filter, snapshot: &dyn Snapshot, query: &Query, set: &mut Objec
         }
         match (snapshot.header(&id), filter) {
             (Ok(Some(header)), Filter::Blobs(limit)) => header.kind != Kind::Blob || header.size < limit,
+            (Ok(Some(header)), Filter::Trees) => matches!(header.kind, Kind::Commit | Kind::Tag),
             (Ok(Some(header)), Filter::Kind(kind)) => header.kind == kind,
             (Ok(None), _) => {
                 failed = Some(ReadError::Missing { id });

@@ -39,6 +39,8 @@ pub(super) struct Unreachable {
 pub(super) enum Filter {
     /// Blobs of at least so many bytes; with 0 all.
     Blobs(u64),
+    /// All trees and blobs.
+    Trees,
     /// All that are not of this kind.
     Kind(git_core::object::Kind),
 }
@@ -320,6 +322,9 @@ fn filter(text: &str) -> Result<Filter, Failure> {
     let bad = || Failure::fatal(format_args!("invalid filter-spec '{text}'"));
     if text == "blob:none" {
         return Ok(Filter::Blobs(0));
+    }
+    if text == "tree:0" {
+        return Ok(Filter::Trees);
     }
     if let Some(limit) = text.strip_prefix("blob:limit=") {
         return parse_number(limit).map(Filter::Blobs).ok_or_else(bad);

@@ -143,6 +143,7 @@ fn s04_what_goes_into_a_pack_is_what_git_takes() {
             (&["--all", "--reflog", "--unpacked"], String::new()),
             (&["--all", "--filter=blob:none"], String::new()),
             (&["--all", "--filter=blob:limit=3k"], String::new()),
+            (&["--all", "--filter=tree:0"], String::new()),
             (&["--all", "--filter=object:type=tree"], String::new()),
             (&["--all", "--filter=blob:none", "--no-filter"], String::new()),
             (&["--stdin-packs"], format!("{first}\n{second}\n")),
