@@ -1,5 +1,6 @@
 //! Sets of object numbers, and what is known of their names, that several threads fill at once.
 
+use hashbrown::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
@@ -45,7 +46,7 @@ impl Marks {
 /// Under which name each object was met, and how early. Nothing is known of numbers that were not set.
 pub(super) struct Sightings {
     fixed: Vec<AtomicU64>,
-    more: RwLock<Vec<u64>>,
+    more: RwLock<HashMap<u32, u64>>,
 }
 
 /// How an object was met.
@@ -71,7 +72,7 @@ impl Sighting {
 }
 
 impl Sightings {
-    /// None, sized for numbers below `numbers`.
+    /// None, with a place for each of the numbers below `numbers`; others take memory when they are met.
     pub(super) fn new(numbers: u32) -> Self {
         Sightings { fixed: (0..numbers).map(|_| AtomicU64::new(0)).collect(), more: RwLock::default() }
     }
@@ -81,21 +82,15 @@ impl Sightings {
             slot.store(sighting.pack(), Ordering::Relaxed);
             return;
         }
-        let at = number as usize - self.fixed.len();
-        let mut more = self.more.write().unwrap_or_else(PoisonError::into_inner);
-        if more.len() <= at {
-            more.resize(at + 1, 0);
-        }
-        more[at] = sighting.pack();
+        self.more.write().unwrap_or_else(PoisonError::into_inner).insert(number, sighting.pack());
     }
 
     pub(super) fn get(&self, number: u32) -> Sighting {
         if let Some(slot) = self.fixed.get(number as usize) {
             return Sighting::unpack(slot.load(Ordering::Relaxed));
         }
-        let at = number as usize - self.fixed.len();
         let more = self.more.read().unwrap_or_else(PoisonError::into_inner);
-        more.get(at).map_or(Sighting::NONE, |word| Sighting::unpack(*word))
+        more.get(&number).map_or(Sighting::NONE, |word| Sighting::unpack(*word))
     }
 }
 

@@ -229,7 +229,11 @@ pub fn reachable(snapshot: &dyn Snapshot, query: &Query, cx: &Context) -> Result
 /// # Errors
 /// As [`reachable`].
 pub fn reachable_named(snapshot: &dyn Snapshot, query: &Query, cx: &Context) -> Result<ObjectSet, ReadError> {
-    let packed = snapshot.packs().iter().map(|stored| u64::from(stored.pack.idx().count())).sum::<u64>();
+    // What is left after something was excluded is mostly little.
+    let packed: u64 = match query.exclude.is_empty() {
+        true => snapshot.packs().iter().map(|stored| u64::from(stored.pack.idx().count())).sum(),
+        false => 0,
+    };
     walk(snapshot, query, Some(Sightings::new(packed.min(u64::from(u32::MAX / 2)) as u32)), cx)
 }
 
