@@ -203,7 +203,7 @@ fn add_listed(snapshot: &dyn Snapshot, set: &mut ObjectSet) -> Result<(), Failur
         }
         let hex = line.get(..hex_len).filter(|_| line.get(hex_len).is_none_or(|byte| *byte == b' '));
         let id = hex.and_then(|hex| ObjectId::from_hex(hex).ok()).ok_or_else(|| {
-            Failure::fatal(format_args!("expected object ID, got garbage:\n {}", line.as_bstr()))
+            Failure::fatal(format_args!("expected object ID, got garbage:\n {}\n", line.as_bstr()))
         })?;
         if !snapshot.contains(&id)? {
             return Err(Failure::fatal(format_args!("unable to read {id}")));
