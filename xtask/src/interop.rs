@@ -7,9 +7,11 @@
 mod cgi;
 pub(crate) mod client;
 pub(crate) mod fixture;
+mod journal;
 pub(crate) mod lab;
 pub(crate) mod matrix;
 pub(crate) mod measure;
+mod patches;
 pub(crate) mod raw;
 mod real;
 pub(crate) mod report;
@@ -40,7 +42,10 @@ pub(crate) struct Options {
     /// How often each measurement is repeated, ours and git's by turns.
     #[arg(long, default_value_t = 3, requires = "repo")]
     rounds: usize,
-    /// Only cells whose name contains this, or measurements whose name does.
+    /// Go on where an earlier run with the same program and `--repo` was interrupted.
+    #[arg(long, requires = "repo")]
+    resume: bool,
+    /// Only cells whose name contains this, or checks and measurements whose name does.
     #[arg(long)]
     only: Option<String>,
     /// The git-core program to run, instead of building it.

@@ -1,18 +1,20 @@
 //! `--repo`: a real history cloned, fetched and pushed in all pairings, checked, and measured beside git.
 //!
-//! The repository given is only read; everything happens on a copy of it. Servers are measured with a client that
-//! throws the pack away, clients against git's own daemon.
+//! The repository given is only read; everything happens on a copy of what can be reached in it, which is kept below
+//! the target folder for the next run. Servers are measured with a client that throws the pack away, clients against
+//! git's own daemon. A journal is kept, so that a run of many minutes can be interrupted.
 
 use super::client::Client;
 use super::fixture;
+use super::journal::{Journal, Resume};
 use super::lab::{Lab, same};
 use super::matrix::{Asking, Serving};
 use super::measure::{self, Sample, Watch};
 use super::report::{self, Job};
 use super::server::Server;
-use super::{Options, raw};
+use super::{Options, patches, raw};
 use crate::Outcome;
-use crate::run::read_within;
+use crate::run::{read_within, tail};
 use crate::summary::Count;
 use crate::workspace::Workspace;
 use std::path::{Path, PathBuf};
@@ -24,6 +26,10 @@ const PATIENCE: Duration = Duration::from_secs(3600);
 const NEWS: usize = 200;
 /// Clients that clone at once.
 const CROWD: usize = 50;
+/// The measurement whose memory is limited.
+const SERVED: &str = "full clone, the server";
+/// MiB of anonymous memory that our server may take for a full clone, and for all of those clients.
+const ROOM: (f64, f64) = (96.0, 1024.0);
 
 /// The copy, what is in it, and where things go.
 struct Real<'a> {
@@ -37,41 +43,62 @@ struct Real<'a> {
     wants: Vec<String>,
     objects: u32,
     only: Option<&'a str>,
+    /// What git finds to say about the original.
+    fsck: Option<(bool, Vec<String>)>,
+    journal: Journal,
     count: Count,
     jobs: Vec<Job>,
 }
 
 /// Runs all checks and measurements, prints them, and writes them down when the options name a section.
 pub(super) fn run(lab: &Lab, workspace: &Workspace, options: &Options, repo: &Path) -> Outcome<Count> {
-    let parent = workspace.target.join("xtask");
-    std::fs::create_dir_all(&parent)?;
-    let folder = tempfile::tempdir_in(parent)?;
-    let lab = lab.at(&folder.path().join("home"), 2)?;
-    let mut real = Real::prepare(&lab, folder.path(), repo, options.only.as_deref())?;
+    let stem = repo.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let place = workspace.target.join("xtask/real").join(options.name.as_ref().unwrap_or(&stem));
+    std::fs::create_dir_all(place.join("served"))?;
+    let lab = lab.at(&place.join("home"), 2)?;
+    let resume = if options.resume { Resume::Yes } else { Resume::No };
+    let journal = Journal::open(&place.join("journal"), &lab.ours, resume)?;
+    let mut real = Real::prepare(&lab, &place, repo, options.only.as_deref(), journal)?;
     let circumstances = real.circumstances(workspace, options.rounds)?;
     println!("{circumstances}");
     real.pairings();
+    real.patches();
     for round in 0..options.rounds {
         println!("round {} of {}", round + 1, options.rounds);
         real.round(round);
     }
     real.crowd();
     let name = options.name.as_deref().unwrap_or("this repository");
+    real.room();
     let section = report::section(name, &circumstances, &real.jobs);
     println!("\n{section}");
-    if let Some(name) = &options.name {
+    // A section of a few measurements must not take the place of a whole one.
+    if let (Some(name), None) = (&options.name, &options.only) {
         report::write(&workspace.root.join("docs/performance.md"), name, &section)?;
     }
     Ok(real.count)
 }
 
 impl<'a> Real<'a> {
-    fn prepare(lab: &'a Lab, place: &Path, repo: &Path, only: Option<&'a str>) -> Outcome<Real<'a>> {
+    fn prepare(
+        lab: &'a Lab,
+        place: &Path,
+        repo: &Path,
+        only: Option<&'a str>,
+        journal: Journal,
+    ) -> Outcome<Real<'a>> {
         let served = place.join("served");
-        std::fs::create_dir(&served)?;
-        let repo = std::path::absolute(repo)?.display().to_string();
-        println!("copying {repo}");
-        lab.ask(&served, &["clone", "--quiet", "--mirror", "--no-hardlinks", &repo, "repo.git"])?;
+        if !served.join("repo.git").exists() {
+            println!("copying {}", repo.display());
+            // Not the path alone, with which git would copy what nothing refers to as well.
+            let from = format!("file://{}", std::path::absolute(repo)?.display());
+            let partial = place.join("partial.git");
+            if partial.exists() {
+                std::fs::remove_dir_all(&partial)?;
+            }
+            lab.ask(place, &["clone", "--quiet", "--mirror", &from, "partial.git"])?;
+            std::fs::rename(partial, served.join("repo.git"))?;
+        }
         let copy = served.join("repo.git");
         let ask = |arguments: &[&str]| {
             Ok::<_, Box<dyn std::error::Error + Send + Sync>>(lab.ask(&copy, arguments)?.trim().to_owned())
@@ -96,6 +123,8 @@ impl<'a> Real<'a> {
             objects: u32::try_from(objects)?,
             served,
             only,
+            fsck: None,
+            journal,
             count: Count::default(),
             jobs: Vec::new(),
         };
@@ -107,8 +136,8 @@ impl<'a> Real<'a> {
     /// `base.git`: what somebody has who last fetched a while ago.
     fn base(&self) -> Outcome {
         let format = format!("--object-format={}", self.format);
+        let base = self.fresh("base.git")?;
         self.lab.ask(&self.place, &["init", "--quiet", "--bare", &format, "base.git"])?;
-        let base = self.place.join("base.git");
         let from = format!("file://{}", self.served.join("repo.git").display());
         self.lab.ask(
             &base,
@@ -168,32 +197,41 @@ impl<'a> Real<'a> {
                 continue;
             }
             for (step, check) in [
-                ("clone", Real::check_clone as fn(&Real<'a>, Serving, Asking) -> Outcome),
+                ("clone", Real::check_clone as fn(&mut Real<'a>, Serving, Asking) -> Outcome),
                 ("fetch", Real::check_fetch),
                 ("push", Real::check_push),
             ] {
-                let result = check(self, serving, asking);
-                self.note(&format!("{name}: {step}"), result);
+                self.checked(&format!("{name}: {step}"), |real| check(real, serving, asking));
             }
         }
     }
 
-    fn check_clone(&self, serving: Serving, asking: Asking) -> Outcome {
+    fn check_clone(&mut self, serving: Serving, asking: Asking) -> Outcome {
         let (server, copy) = (self.server(serving)?, self.fresh("checked.git")?);
         measure::unwatched(&mut self.client(asking).clone_mirror(&server.url("repo.git"), &copy), PATIENCE)?;
-        self.lab.same_refs(&self.served.join("repo.git"), &copy)?;
-        self.lab.same_fsck(&self.served.join("repo.git"), &copy)
+        let original = self.served.join("repo.git");
+        self.lab.same_refs(&original, &copy)?;
+        if self.fsck.is_none() {
+            self.fsck = Some(self.lab.fsck(&original)?);
+        }
+        let found = self.lab.fsck(&copy)?;
+        match &self.fsck {
+            Some((good, lines)) if *good == found.0 => {
+                same("git fsck --full", &lines.join("\n"), &found.1.join("\n"))
+            }
+            _ => Err(format!("git fsck --full: {}", tail(&found.1.join("\n"), 8)).into()),
+        }
     }
 
-    fn check_fetch(&self, serving: Serving, asking: Asking) -> Outcome {
+    fn check_fetch(&mut self, serving: Serving, asking: Asking) -> Outcome {
         let server = self.server(serving)?;
         let copy = self.behind(&server.url("repo.git"))?;
         measure::unwatched(&mut self.client(asking).fetch(&copy), PATIENCE)?;
         same("the fetched tip", &self.tip, self.lab.ask(&copy, &["rev-parse", &self.branch])?.trim())?;
-        self.lab.sound(&copy)
+        self.sound_news(&copy, &self.place.join("base.git"))
     }
 
-    fn check_push(&self, serving: Serving, asking: Asking) -> Outcome {
+    fn check_push(&mut self, serving: Serving, asking: Asking) -> Outcome {
         let server = self.server(serving)?;
         let target = self.copy("served/repo.git", "served/pushed.git")?;
         let work = self.place.join("work.git");
@@ -202,14 +240,69 @@ impl<'a> Real<'a> {
             PATIENCE,
         )?;
         self.lab.same_refs(&work, &target)?;
-        self.lab.sound(&target)
+        self.sound_news(&target, &self.served.join("repo.git"))
+    }
+
+    /// Fails unless every pack that is not in `before` holds what it says and all that the refs need is there. What
+    /// `before` held is known to be sound.
+    fn sound_news(&self, repo: &Path, before: &Path) -> Outcome {
+        let mut news = 0;
+        for entry in std::fs::read_dir(repo.join("objects/pack"))? {
+            let entry = entry?;
+            let old = before.join("objects/pack").join(entry.file_name()).exists();
+            if !old && entry.path().extension().is_some_and(|extension| extension == "idx") {
+                self.lab.ask(repo, &["verify-pack", &entry.path().display().to_string()])?;
+                news += 1;
+            }
+        }
+        if news == 0 {
+            // Few objects are kept one by one.
+            return self.lab.sound(repo);
+        }
+        self.lab.ask(repo, &["fsck", "--connectivity-only", "--no-progress", "--no-dangling"]).map(|_| ())
+    }
+
+    /// The patches of the last commits.
+    fn patches(&mut self) {
+        const NAME: &str = "diff-tree -p";
+        if self.wanted(NAME) {
+            self.checked(NAME, |real| {
+                println!("  {}", patches::compare(real.lab, &real.served.join("repo.git"))?);
+                Ok(())
+            });
+        }
+    }
+
+    /// What our server took in all rounds, against the room it has.
+    fn room(&mut self) {
+        let crowd = format!("{CROWD} clones at once, the server");
+        for (job, room) in [(SERVED, ROOM.0), (&crowd[..], ROOM.1)] {
+            let found = self.jobs.iter().find(|found| found.name == job);
+            let most = found
+                .map(|found| found.pairs.iter().filter_map(|(_, ours)| ours.anonymous).fold(0.0, f64::max));
+            let Some(most) = most else { continue };
+            println!("{job}: {most:.0} MiB of anonymous memory");
+            let result = if most < room { Ok(()) } else { Err(format!("no less than {room} MiB").into()) };
+            self.note(&format!("{job}: memory"), result);
+        }
+    }
+
+    /// A check, unless the journal says that it has passed.
+    fn checked(&mut self, name: &str, check: impl FnOnce(&mut Self) -> Outcome) {
+        if self.journal.has_passed(name) {
+            println!("passed {name}, earlier");
+            self.count += Count::one(true);
+            return;
+        }
+        let result = check(self).and_then(|()| self.journal.pass(name));
+        self.note(name, result);
     }
 
     /// Every measurement once, git's and ours one after the other.
     fn round(&mut self, round: usize) {
         type Measure<'a> = fn(&Real<'a>, bool) -> Outcome<Sample>;
         let jobs: [(&str, Measure<'a>); 6] = [
-            ("full clone, the server", Real::serve_clone),
+            (SERVED, Real::serve_clone),
             ("full clone, the client", Real::client_clone),
             ("fetch of the last 200 commits, the server", Real::serve_fetch),
             ("fetch of the last 200 commits, the client", Real::client_fetch),
@@ -224,7 +317,15 @@ impl<'a> Real<'a> {
             let order = if round.is_multiple_of(2) { [false, true] } else { [true, false] };
             let mut samples = [None, None];
             for ours in order {
-                match job(self, ours) {
+                if let Some(known) = self.journal.sample(name, round, ours) {
+                    samples[usize::from(ours)] = Some(known);
+                    continue;
+                }
+                let sample = job(self, ours);
+                match sample.and_then(|sample| {
+                    self.journal.measured(name, round, ours, sample)?;
+                    Ok(sample)
+                }) {
                     Ok(sample) => {
                         println!("{name}, {}: {sample:.2?}", if ours { "ours" } else { "git" });
                         samples[usize::from(ours)] = Some(sample);
@@ -263,8 +364,9 @@ impl<'a> Real<'a> {
         let server = self.server(if ours { Serving::ServeGit } else { Serving::GitDaemon })?;
         let watch = Watch::start(server.pid().ok_or("the server is no process")?);
         let passed = raw::fetch(&server.url("repo.git"), &self.format, wants, haves);
-        let sample = watch.stop();
+        let mut sample = watch.stop();
         let passed = passed?;
+        sample.cpu = server.stop().or(sample.cpu);
         if let Some(objects) = objects {
             same("numbers of objects in the pack", &objects.to_string(), &passed.objects.to_string())?;
         }
@@ -294,7 +396,8 @@ impl<'a> Real<'a> {
         );
         let watch = Watch::start(server.pid().ok_or("the server is no process")?);
         let done = measure::unwatched(&mut push, PATIENCE);
-        let sample = watch.stop();
+        let mut sample = watch.stop();
+        sample.cpu = server.stop().or(sample.cpu);
         done.map(|()| sample)
     }
 
@@ -315,7 +418,11 @@ impl<'a> Real<'a> {
         if !self.wanted(&name) {
             return;
         }
-        let result = self.crowd_sample();
+        let known = self.journal.sample(&name, 0, true);
+        let result = known.map_or_else(|| self.crowd_sample(), Ok).and_then(|sample| {
+            self.journal.measured(&name, 0, true, sample)?;
+            Ok(sample)
+        });
         if let Ok(sample) = &result {
             self.record(&name, None, *sample);
         }
