@@ -4,7 +4,9 @@
 //! `u32` as it has lanes, is all that the unsafe code relies on. The arithmetic is in `kernel.rs`.
 #![allow(clippy::wildcard_imports, reason = "a few dozen intrinsics, and all that the kernel's text names")]
 
-use super::kernel::{Block, Kernel, Registers, SHA1_K, SHA256_K, Suspects, conditions, kernel};
+use super::kernel::{
+    Block, FIRST, HIT, Kernel, LAST, Registers, SHA1_K, SHA256_K, Suspects, conditions, kernel,
+};
 use super::vectors::MIDWAY;
 
 /// A machine: registers for `$lanes` lanes, and functions of the module `$module` to work on them.

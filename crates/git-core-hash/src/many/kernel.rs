@@ -12,6 +12,14 @@ use super::vectors::{MIDWAY, VECTORS};
 /// A block of a message, in either hash function.
 pub(super) type Block = [u8; 64];
 
+/// The words of the expanded message that conditions are on.
+pub(super) const FIRST: usize = 35;
+/// The last of them.
+pub(super) const LAST: usize = 65;
+
+/// The bit at which conditions are evaluated: one that most of them are on, so that little has to be shifted.
+pub(super) const HIT: u32 = 29;
+
 /// What the lanes hold between and during blocks.
 #[repr(C, align(64))]
 pub(super) struct Registers<V> {
@@ -21,7 +29,9 @@ pub(super) struct Registers<V> {
     pub(super) words: [V; 80],
     /// SHA-1's state before each of the steps [`MIDWAY`] of the last block.
     pub(super) midway: [[V; 5]; MIDWAY.len()],
-    /// For each disturbance vector, the top bit of a lane says whether the last block satisfies its conditions.
+    /// The words that conditions are on, turned so that bit 4 comes to where bit 29 is.
+    pub(super) fours: [V; LAST - FIRST + 1],
+    /// For each disturbance vector, bit [`HIT`] of a lane says whether the last block satisfies its conditions.
     pub(super) hits: [V; VECTORS],
 }
 
@@ -67,16 +77,19 @@ pub(super) const SHA256_K: [u32; 64] = [
 ];
 
 /// Evaluates all conditions of all vectors on the expanded message; gives the lanes in which some vector has all
-/// of its conditions met, and notes which one. Each condition's two bits are shifted to the top of their words.
+/// of its conditions met, and notes which one. Each condition's two bits are brought to the place [`HIT`].
 macro_rules! conditions {
-    (($words:ident, $hits:ident)
+    (($words:ident, $fours:ident, $hits:ident)
      $($kind:ident($k:literal, $b:literal): $($s:literal[$i:literal] $op:tt $t:literal[$j:literal]),+;)+) => {{
         let mut any = splat(0);
         let mut hits = $hits.iter_mut();
         $({
             let (mut ones, mut zeros) = (splat(u32::MAX), splat(0));
             $(
-                let differ = xor(left::<{ 31 - $i }>($words[$s]), left::<{ 31 - $j }>($words[$t]));
+                let differ = xor(
+                    $crate::many::kernel::conditions!(@bit $words, $fours, $s, $i),
+                    $crate::many::kernel::conditions!(@bit $words, $fours, $t, $j),
+                );
                 $crate::many::kernel::conditions!(@$op ones, zeros, differ);
             )+
             let hit = and_not(zeros, ones);
@@ -87,6 +100,14 @@ macro_rules! conditions {
         })+
         any
     }};
+    (@bit $words:ident, $fours:ident, $s:literal, $i:literal) => {
+        match $i {
+            HIT => $words[$s],
+            4 => $fours[$s - FIRST],
+            30 => right::<1>($words[$s]),
+            _ => left::<{ HIT.saturating_sub($i) as _ }>($words[$s]),
+        }
+    };
     (@== $ones:ident, $zeros:ident, $differ:ident) => { $zeros = or($zeros, $differ) };
     (@!= $ones:ident, $zeros:ident, $differ:ident) => { $ones = and($ones, $differ) };
 }
@@ -181,7 +202,7 @@ macro_rules! kernel {
 
         $(#[$feature])*
         pub(super) fn sha1(registers: &mut Registers<V>, blocks: &[&Block; N]) -> u32 {
-            let Registers { chain, words, midway, hits } = registers;
+            let Registers { chain, words, midway, fours, hits } = registers;
             load(blocks, words.first_chunk_mut().expect("a message of 80 words has 16"));
             let &mut [a, b, c, d, e, ..] = chain;
             let start = [a, b, c, d, e];
@@ -197,8 +218,13 @@ macro_rules! kernel {
             midway[2] = steps::<3>(midway[1], &words[MIDWAY[1]..MIDWAY[2]]);
             let state = steps::<3>(midway[2], &words[MIDWAY[2]..]);
             chain[..5].copy_from_slice(&sum(start, state));
+            for (four, word) in fours.iter_mut().zip(&words[FIRST..=LAST]) {
+                *four = left::<{ (HIT - 4) as _ }>(*word);
+            }
+            // Out of the compiler's sight, or it would shift after each exclusive or instead, three times as often.
+            let fours = std::hint::black_box(&*fours);
             let words = &*words;
-            signs($crate::many::vectors::with_vectors!(conditions(words, hits)))
+            signs(left::<{ (31 - HIT) as _ }>($crate::many::vectors::with_vectors!(conditions(words, fours, hits))))
         }
 
         $(#[$feature])*

@@ -7,7 +7,7 @@
 //! still under suspicion is held back until then.
 
 use super::Each;
-use super::kernel::{Block, Kernel, Registers, Suspects};
+use super::kernel::{Block, FIRST, HIT, Kernel, LAST, Registers, Suspects};
 use super::schedule::{Function, IDLE};
 use super::vectors::{DIFFERENCES, MIDWAY, TABLE, VECTORS};
 use crate::{CollisionDetected, Digest, ObjectFormat};
@@ -107,7 +107,7 @@ impl<K: Kernel<N>, const N: usize> Function<N> for Sha1<'_, K, N> {
                 continue;
             }
             for vector in 0..VECTORS {
-                if self.kernel.parts().0.hits[vector][lane] >> 31 != 0 {
+                if self.kernel.parts().0.hits[vector][lane] >> HIT & 1 != 0 {
                     self.suspect(lane, vector, owners[lane]);
                     if self.suspects.len() == N {
                         self.check(each);
@@ -147,7 +147,8 @@ impl<const N: usize> Default for Registers<[u32; N]> {
         Registers {
             chain: [[0; N]; 8],
             words: [[0; N]; 80],
-            midway: [[[0; N]; 5]; 3],
+            midway: [[[0; N]; 5]; MIDWAY.len()],
+            fours: [[0; N]; LAST - FIRST + 1],
             hits: [[0; N]; VECTORS],
         }
     }
@@ -155,6 +156,11 @@ impl<const N: usize> Default for Registers<[u32; N]> {
 
 impl<const N: usize> Default for Suspects<[u32; N]> {
     fn default() -> Self {
-        Suspects { words: [[0; N]; 80], midway: [[[0; N]; 5]; 3], joins: [[0; N]; 3], out: [[0; N]; 5] }
+        Suspects {
+            words: [[0; N]; 80],
+            midway: [[[0; N]; 5]; MIDWAY.len()],
+            joins: [[0; N]; MIDWAY.len()],
+            out: [[0; N]; 5],
+        }
     }
 }

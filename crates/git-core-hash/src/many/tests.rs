@@ -1,7 +1,7 @@
 //! The vectors and their conditions against SHA-1 itself, and the kernels against the plain definition.
 
 use super::cpu;
-use super::kernel::{Block, Kernel, SHA1_K};
+use super::kernel::{Block, HIT, Kernel, SHA1_K};
 use super::vectors::{Condition, DIFFERENCES, Kind, MIDWAY, TABLE, VECTORS, Vector};
 use proptest::prelude::*;
 
@@ -269,7 +269,7 @@ fn kernel_is_right<K: Kernel<N>, const N: usize>(kernel: Option<K>, seed: u64) {
             let words = words(block);
             let mut any = false;
             for (vector, hits) in TABLE.iter().zip(&registers.hits) {
-                assert_eq!(hits[lane] >> 31 != 0, all_met(vector, &words), "{vector:?} in lane {lane}");
+                assert_eq!(hits[lane] >> HIT & 1 != 0, all_met(vector, &words), "{vector:?} in lane {lane}");
                 any |= all_met(vector, &words);
             }
             assert_eq!(hits >> lane & 1 != 0, any);
