@@ -65,7 +65,6 @@ fn alike(theirs: &Repo, ours: &Repo, args: &[&str]) {
     }
     let packed = |repo: &Repo| std::fs::read_to_string(repo.path.join(".git/packed-refs")).ok();
     assert_eq!(packed(theirs), packed(ours), "{shown}");
-    sound(ours);
 }
 
 /// git finds nothing wrong.
@@ -247,12 +246,15 @@ fn s03_prune() {
         for args in [&["prune"][..], &["prune-packed"], &["repack", "-ad"]] {
             alike(theirs, ours, args);
         }
+        sound(ours);
     }
 }
 
 #[test]
 fn s03_repack() {
     for format in FORMATS {
+        let template = Repo::small(format);
+        litter(&template);
         for steps in [
             &[&["repack"][..], &["repack"], &["repack", "-a", "-d"]][..],
             &[&["repack", "-d", "-q"], &["repack", "-ad", "-q"], &["prune"]],
@@ -275,8 +277,7 @@ fn s03_repack() {
             &[&["repack", "-m", "-ad"], &["repack", "-q"], &["repack", "-ad"]],
             &[&["repack", "--cruft", "-d", "--expire-to=pruned", "--cruft-expiration=2.weeks.ago"]],
         ] {
-            let pair = [Repo::small(format), Repo::small(format)];
-            pair.iter().for_each(litter);
+            let pair = [template.copy(), template.copy()];
             let [theirs, ours] = &pair;
             for args in steps {
                 alike(theirs, ours, args);
@@ -292,6 +293,7 @@ fn s03_repack() {
                 assert_eq!(kinds(theirs), kinds(ours), "{args:?}");
                 assert_eq!(all_objects(theirs), all_objects(ours), "{args:?}");
             }
+            sound(ours);
         }
     }
 }
@@ -332,6 +334,7 @@ fn s03_repack_leaves_kept_and_borrowed_packs_alone() {
             };
             assert_eq!(sizes(counted(theirs)), sizes(counted(ours)), "{args:?}");
         }
+        sound(ours);
         let borrowers = [theirs, ours].map(|repo| {
             let path = repo.path.parent().unwrap().join("borrower");
             git(&repo.path, &["clone", "-q", "-s", ".", path.to_str().unwrap()]);
@@ -353,6 +356,11 @@ fn s03_repack_leaves_kept_and_borrowed_packs_alone() {
 #[test]
 fn s03_gc() {
     for format in FORMATS {
+        let template = Repo::small(format);
+        litter(&template);
+        // What is only in a reflog is alive until the entry expires.
+        git(&template.path, &["commit", "-q", "--allow-empty", "-m", "amended away"]);
+        git(&template.path, &["reset", "-q", "--hard", "HEAD~1"]);
         for steps in [
             &[&["gc", "-q"][..], &["gc", "-q"]][..],
             &[&["gc", "-q", "--prune=now"]],
@@ -364,13 +372,7 @@ fn s03_gc() {
             &[&["repack", "-q"], &["-c", "gc.autoPackLimit=1", "gc", "--auto", "-q", "--no-detach"]],
             &[&["repack", "-q"], &["gc", "-q", "--keep-largest-pack"]],
         ] {
-            let pair = [Repo::small(format), Repo::small(format)];
-            for repo in &pair {
-                litter(repo);
-                // What is only in a reflog is alive until the entry expires.
-                git(&repo.path, &["commit", "-q", "--allow-empty", "-m", "amended away"]);
-                git(&repo.path, &["reset", "-q", "--hard", "HEAD~1"]);
-            }
+            let pair = [template.copy(), template.copy()];
             let [theirs, ours] = &pair;
             for args in steps {
                 alike(theirs, ours, args);
@@ -379,6 +381,7 @@ fn s03_gc() {
                 assert_eq!(logs(theirs), logs(ours), "{args:?}");
                 assert!(!ours.path.join(".git/gc.pid").exists());
             }
+            sound(ours);
         }
     }
 }

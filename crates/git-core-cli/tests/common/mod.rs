@@ -144,6 +144,27 @@ impl Repo {
         Repo { _scratch: scratch, path, format }
     }
 
+    /// The same repository once more, its files as old as they are here.
+    pub(crate) fn copy(&self) -> Self {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().canonicalize().unwrap().join("repo");
+        let mut pending = vec![(self.path.clone(), path.clone())];
+        while let Some((from, to)) = pending.pop() {
+            std::fs::create_dir(&to).unwrap();
+            for entry in std::fs::read_dir(&from).unwrap().map(Result::unwrap) {
+                let to = to.join(entry.file_name());
+                if entry.file_type().unwrap().is_dir() {
+                    pending.push((entry.path(), to));
+                } else {
+                    std::fs::copy(entry.path(), &to).unwrap();
+                    let modified = entry.metadata().unwrap().modified().unwrap();
+                    std::fs::File::open(&to).unwrap().set_modified(modified).unwrap();
+                }
+            }
+        }
+        Repo { _scratch: scratch, path, format: self.format }
+    }
+
     /// A small history: a merge, tags of tags, odd names, a symbolic ref, some of it packed.
     pub(crate) fn small(format: &'static str) -> Self {
         let repo = Self::empty(format);
