@@ -83,7 +83,7 @@ fn s04_deltas_are_found_as_well_as_git_finds_them() {
             let theirs = to_files(Git, &repo, &format!("git-{number}"), args, b"");
             assert_eq!(verified(&repo.path, &ours[0]), verified(&repo.path, &theirs[0]));
             let (ours, theirs) = (size(&ours[0]), size(&theirs[0]));
-            assert!(ours * 20 <= theirs * 21, "{args:?}: {ours} bytes, git has {theirs}");
+            assert!(ours * 5 <= theirs * 6, "{args:?}: {ours} bytes, git has {theirs}");
         }
     }
 }
