@@ -34,7 +34,8 @@ fn git(dir: &Path, args: &[&str], input: &str) -> String {
     String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
 }
 
-/// A repository of one commit and four packs that share objects, the second and the last equally old.
+/// A repository of one commit and four packs that share objects. No two are equally old: between such, git goes
+/// by the order in which the file system happens to list them.
 struct Packs {
     dir: tempfile::TempDir,
     format: ObjectFormat,
@@ -56,7 +57,7 @@ impl Packs {
         let ids = git(root, &["cat-file", "--batch-all-objects", "--batch-check=%(objectname)"], "");
         let ids: Vec<&str> = ids.lines().collect();
         let mut packs = Vec::new();
-        for (part, age) in [(0..ids.len(), 1), (0..20, 3), (9..32, 2), (14..18, 3)] {
+        for (part, age) in [(0..ids.len(), 1), (0..20, 3), (9..32, 2), (14..18, 4)] {
             let list = ids[part].join("\n") + "\n";
             let hash = git(root, &["pack-objects", "-q", ".git/objects/pack/pack"], &list);
             packs.push((format!("pack-{hash}.idx"), age));
