@@ -2,7 +2,7 @@
 
 use crate::fail::{Failure, chain};
 use crate::globals::Globals;
-use git_core::repository::OpenError;
+use git_core::repository::{OpenError, ReplaceRefs};
 use git_core::store::fs::FsStorage;
 use git_core::{Environment, Repository};
 use std::ffi::OsString;
@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 pub(crate) fn environment(globals: &Globals) -> Result<Environment, Failure> {
     let mut environment =
         Environment::from_variables(&|name| globals.var(name).map(std::ffi::OsStr::to_os_string))?;
+    if globals.no_replace_objects {
+        environment.replace = ReplaceRefs::Ignored;
+    }
     environment.open.overrides.git_dir.clone_from(&globals.git_dir);
     environment.open.overrides.work_tree.clone_from(&globals.work_tree);
     if globals.bare {

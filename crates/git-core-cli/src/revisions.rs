@@ -8,7 +8,7 @@ use git_core::config::wildmatch::Pattern;
 use git_core::object::{Context, Kind, ObjectId, ReadError, commit};
 use git_core::refs::RefName;
 use git_core::store::revision::{self, RevisionError};
-use git_core::store::walk::{CommitWalk, MissingExcludes, Query, peel};
+use git_core::store::walk::{HistoryTip, MergeBases, MissingExcludes, Query, TipRole, peel};
 use git_core::store::{Reference, Snapshot};
 use std::ops::ControlFlow;
 
@@ -20,11 +20,15 @@ pub(crate) struct Tip {
     pub(crate) hidden: bool,
     /// The text it was named by, where it is a name of its own.
     pub(crate) name: Vec<u8>,
+    /// Whether it is the left side of `a...b`.
+    pub(crate) left: bool,
+    /// What it peels to, where that is known.
+    peeled: Option<ObjectId>,
 }
 
 impl Tip {
     fn new(id: ObjectId, hidden: bool, name: &[u8]) -> Self {
-        Tip { id, hidden, name: name.to_vec() }
+        Tip { id, hidden, name: name.to_vec(), left: false, peeled: None }
     }
 }
 
@@ -99,7 +103,7 @@ fn symmetric(snapshot: &dyn Snapshot, a: &[u8], b: &[u8]) -> Result<Vec<Tip>, Re
     let (left, right) = (revision::resolve(snapshot, a)?, revision::resolve(snapshot, b)?);
     let commit = |text: &[u8]| revision::resolve(snapshot, &[text, b"^0"].concat());
     let bases = merge_bases(snapshot, commit(a)?, commit(b)?)?;
-    let mut tips = vec![Tip::new(right, false, b), Tip::new(left, false, a)];
+    let mut tips = vec![Tip::new(right, false, b), Tip { left: true, ..Tip::new(left, false, a) }];
     tips.extend(bases.into_iter().map(|id| Tip::new(id, true, b"")));
     Ok(tips)
 }
@@ -110,33 +114,7 @@ pub(crate) fn merge_bases(
     a: ObjectId,
     b: ObjectId,
 ) -> Result<Vec<ObjectId>, ReadError> {
-    if a == b {
-        return Ok(vec![a]);
-    }
-    let cx = Context::new();
-    // Where the commits that only one side reaches border on the others, those others are common.
-    let mut common = Vec::new();
-    for (ours, theirs) in [(a, b), (b, a)] {
-        let query = Query { include: vec![ours], exclude: vec![theirs], ..Query::default() };
-        let mut walk = CommitWalk::new(snapshot, snapshot.shallow(), &query, &cx)?;
-        if walk.next_commit()?.is_none() {
-            return Ok(vec![ours]);
-        }
-        while walk.next_commit()?.is_some() {}
-        common.extend(walk.edges());
-    }
-    // The best of them are those that no parent of another reaches.
-    let mut exclude = Vec::new();
-    for id in &common {
-        exclude.extend(parents(snapshot, id)?);
-    }
-    let query = Query { include: common.clone(), exclude, ignore_missing: MissingExcludes::Ignore };
-    let mut walk = CommitWalk::new(snapshot, snapshot.shallow(), &query, &cx)?;
-    let mut best = Vec::new();
-    while let Some(commit) = walk.next_commit()? {
-        best.push(commit.id);
-    }
-    Ok(best)
+    MergeBases::new(snapshot, &Context::new()).of(a, &[b])
 }
 
 /// Refs that an option such as `--branches=<pattern>` stands for.
@@ -191,13 +169,17 @@ impl RefSelection {
 
     /// What the refs resolve to, with their names; those that lead nowhere are passed over.
     pub(crate) fn tips(&self, snapshot: &dyn Snapshot) -> Result<Vec<(RefName, ObjectId)>, ReadError> {
+        Ok(self.with_ids(snapshot)?.into_iter().map(|(reference, id)| (reference.name, id)).collect())
+    }
+
+    fn with_ids(&self, snapshot: &dyn Snapshot) -> Result<Vec<(Reference, ObjectId)>, ReadError> {
         let mut tips = Vec::new();
         for reference in self.refs(snapshot)? {
             let id = match reference.target.id() {
                 Some(id) => Some(id),
                 None => revision::follow(snapshot, &reference.name)?.1,
             };
-            tips.extend(id.map(|id| (reference.name, id)));
+            tips.extend(id.map(|id| (reference, id)));
         }
         Ok(tips)
     }
@@ -209,6 +191,8 @@ pub(crate) struct Revisions {
     pub(crate) tips: Vec<Tip>,
     /// Whether a revision or an option that stands for some was given at all.
     pub(crate) given: bool,
+    /// Refs that the next option that stands for many does not mean.
+    excluded: Vec<Pattern>,
 }
 
 impl Revisions {
@@ -228,8 +212,14 @@ impl Revisions {
         not: bool,
     ) -> Result<(), Failure> {
         self.given = true;
-        for (name, id) in selection.tips(snapshot)? {
-            self.tips.push(Tip::new(id, not, name.as_bytes()));
+        let excluded = std::mem::take(&mut self.excluded);
+        for (reference, id) in selection.with_ids(snapshot)? {
+            let name = reference.name.as_bytes();
+            let below = if selection.prefix == b"refs/" { name } else { &name[selection.prefix.len()..] };
+            if !excluded.iter().any(|pattern| pattern.matches(below)) {
+                let peeled = reference.peeled.flatten();
+                self.tips.push(Tip { peeled, ..Tip::new(id, not, name) });
+            }
         }
         if selection.prefix.is_empty()
             && let (_, Some(id)) = revision::follow(snapshot, &RefName::head())?
@@ -237,6 +227,33 @@ impl Revisions {
             self.tips.push(Tip::new(id, not, b"HEAD"));
         }
         Ok(())
+    }
+
+    /// Takes everything that stands in reflogs.
+    pub(crate) fn add_reflogs(&mut self, snapshot: &dyn Snapshot, not: bool) -> Result<(), Failure> {
+        self.given = true;
+        let mut names = vec![RefName::head()];
+        names.extend(RefSelection::below(b"").refs(snapshot)?.into_iter().map(|reference| reference.name));
+        let mut seen = std::collections::HashSet::new();
+        for name in names {
+            let mut found = Vec::new();
+            snapshot.for_each_reflog_entry(&name, &mut |entry| {
+                found.extend([entry.new, entry.old]);
+                ControlFlow::Continue(())
+            })?;
+            for id in found.into_iter().rev().filter(|id| !id.is_null()) {
+                // What has been pruned is passed over.
+                if seen.insert(id) && snapshot.contains(&id)? {
+                    self.tips.push(Tip::new(id, not, b""));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves refs out of what the next option such as `--all` stands for.
+    pub(crate) fn exclude(&mut self, pattern: &[u8]) {
+        self.excluded.push(Pattern::new(pattern, WildOptions::default()));
     }
 
     /// Takes lines as `--stdin` gives them: revisions, `--not`, `--all` and its like, up to an empty line.
@@ -284,17 +301,35 @@ impl Revisions {
         Query { include: ids(false), exclude: ids(true), ignore_missing: MissingExcludes::Refuse }
     }
 
-    /// The query for commits alone: tags are followed, trees and blobs passed over.
-    pub(crate) fn commits(&self, snapshot: &dyn Snapshot) -> Result<Query, Failure> {
-        let (mut query, mut buf) = (Query::default(), Vec::new());
+    /// The commits to walk from: tags are followed, trees and blobs passed over.
+    pub(crate) fn history_tips(&self, snapshot: &dyn Snapshot) -> Result<Vec<HistoryTip>, Failure> {
+        let (mut tips, mut buf, graph) = (Vec::new(), Vec::new(), snapshot.commit_graph());
         for tip in &self.tips {
-            let (id, kind) =
-                peel(snapshot, tip.id, &mut buf, &mut Vec::new()).map_err(|error| bad_object(&error))?;
-            if kind == Kind::Commit {
-                if tip.hidden { query.exclude.push(id) } else { query.include.push(id) }
+            // What the commit-graph has is a commit.
+            let known = tip.peeled.unwrap_or(tip.id);
+            let id = if graph.as_ref().is_some_and(|graph| graph.lookup(&known).is_some()) {
+                known
+            } else {
+                match peel(snapshot, tip.id, &mut buf, &mut Vec::new()).map_err(|error| bad_object(&error))? {
+                    (id, Kind::Commit) => id,
+                    _ => continue,
+                }
+            };
+            let role = match (tip.hidden, tip.left) {
+                (true, _) => TipRole::Hidden,
+                (false, true) => TipRole::Left,
+                (false, false) => TipRole::Shown,
+            };
+            tips.push(HistoryTip { id, role });
+            // Of `a...b`, the left side comes first.
+            if let [.., before, last] = &mut tips[..]
+                && last.role == TipRole::Left
+                && before.role == TipRole::Shown
+            {
+                std::mem::swap(before, last);
             }
         }
-        Ok(query)
+        Ok(tips)
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod common;
 mod history_graph;
+mod history_walk;
 
 use common::{Program, git, output};
 use std::fmt::Write as _;

@@ -5,6 +5,7 @@
 //! questions about history on any of them. The wire is unknown here.
 #![deny(unsafe_code)]
 
+mod altered;
 pub mod config;
 pub mod conformance;
 mod error;
@@ -19,6 +20,7 @@ pub mod revision;
 mod storage;
 pub mod walk;
 
+pub use altered::{Alterations, Altered};
 pub use error::{CommitError, ReceiveError};
 pub use storage::{
     Committed, Location, ObjectObserver, PackOptions, PackReceived, Quarantine, Reference, Snapshot, Storage,

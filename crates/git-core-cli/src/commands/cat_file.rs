@@ -11,6 +11,7 @@ use crate::output::{finish, stdout, written};
 use crate::repo;
 use crate::revisions::not_an_object;
 use bstr::ByteSlice as _;
+use git_core::repository::Seen;
 use git_core::diff::{PathStyle, write_path};
 use git_core::object::{Kind, ObjectId, ReadError, TreeRef};
 use git_core::store::Snapshot;
@@ -92,7 +93,7 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
         (Some(_), _) => return Err(Failure::usage("too many arguments", usage)),
         (None, _) => return Err(Failure::usage("", usage)),
     };
-    one(&*repo::open(globals)?.snapshot()?, &name, wanted)
+    one(&*repo::open(globals)?.seen(Seen::Content)?, &name, wanted)
 }
 
 #[derive(Clone, Copy)]

@@ -144,7 +144,7 @@ struct Batch<'a, W> {
 pub(super) fn run(repository: &Repository, options: &BatchOptions) -> Result<ExitCode, Failure> {
     let default: &[u8] = b"%(objectname) %(objecttype) %(objectsize)";
     let atoms = parse_format(options.format.as_deref().unwrap_or(default))?;
-    let snapshot = repository.snapshot()?;
+    let snapshot = repository.seen(git_core::repository::Seen::Content)?;
     let mut batch = Batch {
         repository,
         snapshot: &*snapshot,

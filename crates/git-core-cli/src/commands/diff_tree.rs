@@ -10,6 +10,7 @@ use crate::output::{finish, stdout, written};
 use crate::repo;
 use crate::revisions::{bad_object, bad_revision, expand, parents};
 use bstr::ByteSlice as _;
+use git_core::repository::Seen;
 use git_core::Repository;
 use git_core::diff::{
     Abbreviation, Change, DiffError, Entry, PatchOptions, PatchWriter, PathStyle, Recursion, TreeOptions,
@@ -70,7 +71,7 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     let usage = args.usage();
     let mut paths = args.split_paths()?.into_iter().map(repo::operand).collect::<Vec<_>>();
     let repository = repo::open(globals)?;
-    let snapshot = repository.snapshot()?;
+    let snapshot = repository.seen(Seen::History)?;
     let mut request = Request {
         tree: TreeOptions::default(),
         names: None,

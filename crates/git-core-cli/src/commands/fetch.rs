@@ -131,6 +131,12 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     if !quiet {
         report(&remote, &fetched, verbose);
     }
+    // As in git, what has been fetched is there whatever becomes of this.
+    if config.bool("fetch.writeCommitGraph")? == Some(true)
+        && let Err(error) = repository.extend_commit_graph(&cx)
+    {
+        eprintln!("warning: cannot write the commit-graph: {}", crate::fail::chain(&error));
+    }
     Ok(if rejected { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 

@@ -10,6 +10,7 @@ use crate::ref_fields::{Fields, Shown, as_sort_key};
 use crate::ref_format::{Atom, Field, NameForm, Piece, parse, parse_atom};
 use crate::repo;
 use bstr::ByteSlice as _;
+use git_core::repository::Seen;
 use git_core::config::WildOptions;
 use git_core::config::wildmatch::Pattern;
 use git_core::object::{Context, Kind, ObjectId};
@@ -77,7 +78,7 @@ struct SortKey {
 fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     let usage = args.usage();
     let repository = repo::open(globals)?;
-    let snapshot = repository.snapshot()?;
+    let snapshot = repository.seen(Seen::History)?;
     let hex_len = repository.format().hex_len();
     let mut request = Request { count: usize::MAX, ..Request::default() };
     let mut format = b"%(objectname) %(objecttype)\t%(refname)".to_vec();

@@ -16,6 +16,7 @@ mod index_pack;
 mod index_pack_file;
 mod init;
 mod ls_remote;
+mod merge_base;
 mod pack_objects;
 mod pack_objects_cruft;
 mod pack_objects_islands;
@@ -27,6 +28,7 @@ mod prune_packed;
 mod push;
 mod repack;
 mod rev_list;
+mod rev_list_history;
 mod rev_parse;
 mod rev_parse_places;
 mod serve;
@@ -77,6 +79,7 @@ static COMMANDS: &[Command] = &[
     gc::COMMAND,
     hash_object::COMMAND,
     index_pack::COMMAND,
+    merge_base::COMMAND,
     pack_objects::COMMAND,
     pack_refs::COMMAND,
     prune::COMMAND,

@@ -1,6 +1,7 @@
 //! `rev-list`: commits, and with `--objects` everything they reach.
 
 use super::Command;
+use super::rev_list_history::{HistoryOptions, is_history_option, max_count, walked};
 use crate::abbrev;
 use crate::args::{Arg, Args};
 use crate::fail::Failure;
@@ -10,13 +11,13 @@ use crate::ondisk;
 use crate::output::{finish, stdout, written};
 use crate::repo;
 use crate::revisions::{RefSelection, Revisions, Tip, bad_object};
-use crate::when;
 use bstr::ByteSlice as _;
+use git_core::repository::Seen;
 use git_core::Repository;
 use git_core::object::{Context, Kind, ObjectId, ReadError, TagRef};
 use git_core::store::Snapshot;
 use git_core::store::walk::{
-    self, CommitWalk, Listed, MissingExcludes, Query, WalkedCommit, list_objects, peel,
+    self, History, HistoryCommit, HistoryMark, Listed, MissingExcludes, Query, list_objects, peel,
 };
 use std::collections::HashSet;
 use std::io::Write;
@@ -26,19 +27,21 @@ use std::process::ExitCode;
 pub(crate) const COMMAND: Command = Command {
     name: "rev-list",
     summary: "List commit objects in reverse chronological order",
-    usage: "git-core rev-list [<options>] <commit>... [--]
+    usage: "git-core rev-list [<options>] <commit>... [--] [<path>...]
 
     limiting output
         --max-count=<n>, -n <n>, -<n>   --skip=<n>
         --since=<date>, --after=<date>  --until=<date>, --before=<date>
-        --no-merges, --merges           --no-walk
-        --all  --branches  --tags  --remotes  --glob=<pattern>
-        --stdin  --not  --ignore-missing  --quiet
+        --merges  --no-merges  --min-parents=<n>  --max-parents=<n>
+        --first-parent  --exclude-first-parent-only  --no-walk[=(sorted|unsorted)]
+        --boundary  --ancestry-path[=<commit>]  --left-only  --right-only
+        --all  --branches  --tags  --remotes  --glob=<pattern>  --exclude=<pattern>
+        --reflog  --stdin  --not  --ignore-missing  --quiet
     ordering output
-        --reverse
+        --topo-order  --date-order  --author-date-order  --reverse
     formatting output
-        --parents  --timestamp  --header  --objects  --abbrev-commit  --abbrev=<n>
-        --count  --disk-usage",
+        --parents  --children  --timestamp  --header  --objects  --left-right
+        --abbrev-commit  --abbrev=<n>  --count  --disk-usage",
     run,
 };
 
@@ -49,38 +52,18 @@ struct Request {
     count: bool,
     disk_usage: bool,
     quiet: bool,
-    parents: bool,
     timestamp: bool,
     header: bool,
-    reverse: bool,
-    no_walk: bool,
     ignore_missing: bool,
-    max_count: Option<u64>,
-    skip: u64,
-    since: Option<i64>,
-    until: Option<i64>,
-    /// `Some(true)`: merges only; `Some(false)`: none.
-    merges: Option<bool>,
     abbreviate: Option<usize>,
-}
-
-impl Request {
-    /// Whether some commits that are walked are not listed, or not in the order of the walk.
-    fn selects(&self) -> bool {
-        self.reverse
-            || self.no_walk
-            || self.skip > 0
-            || self.max_count.is_some()
-            || self.since.is_some()
-            || self.until.is_some()
-            || self.merges.is_some()
-    }
+    history: HistoryOptions,
 }
 
 fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     let usage = args.usage();
     let repository = repo::open(globals)?;
-    let snapshot = repository.snapshot()?;
+    let snapshot = repository.seen(Seen::History)?;
+    let paths = args.split_paths()?;
     let (mut request, mut revisions, mut not) = (Request::default(), Revisions::default(), false);
     let (mut abbreviated, mut digits) = (false, None);
     while let Some(arg) = args.next()? {
@@ -89,37 +72,28 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
             Arg::Long("count") => request.count = true,
             Arg::Long("disk-usage") => request.disk_usage = true,
             Arg::Long("quiet") => request.quiet = true,
-            Arg::Long("parents") => request.parents = true,
             Arg::Long("timestamp") => request.timestamp = true,
             Arg::Long("header") => request.header = true,
-            Arg::Long("reverse") => request.reverse = !request.reverse,
-            Arg::Long("no-walk") => {
-                drop(args.optional_value());
-                request.no_walk = true;
-            }
-            Arg::Long("do-walk") => request.no_walk = false,
             Arg::Long("ignore-missing") => request.ignore_missing = true,
-            Arg::Long("merges") => request.merges = Some(true),
-            Arg::Long("no-merges") => request.merges = Some(false),
-            Arg::Long("max-count") | Arg::Short('n') => {
-                let text = args.text()?;
-                request.max_count = max_count(&text)?;
+            Arg::Long(name) if is_history_option(name) => {
+                let name = name.to_owned();
+                request.history.take(&name, &mut args)?;
             }
+            Arg::Short('n') => request.history.query.max_count = max_count(&args.text()?)?,
             Arg::Short(first) if first.is_ascii_digit() => {
                 let mut text = first.to_string();
                 if let Some(rest) = args.attached() {
                     text.push_str(&rest);
                 }
-                request.max_count = max_count(&text)?;
+                request.history.query.max_count = max_count(&text)?;
             }
-            Arg::Long("skip") => request.skip = args.number()?,
-            Arg::Long("since" | "after" | "max-age") => request.since = Some(when::parse(&args.text()?)?),
-            Arg::Long("until" | "before" | "min-age") => request.until = Some(when::parse(&args.text()?)?),
             Arg::Long("abbrev-commit") => abbreviated = true,
             Arg::Long("no-abbrev-commit" | "no-abbrev") => abbreviated = false,
             Arg::Long("abbrev") => digits = args.optional_value(),
             Arg::Long("stdin") => revisions.add_lines(&*snapshot, &mut lines(stdin()))?,
             Arg::Long("not") => not = !not,
+            Arg::Long("reflog") => revisions.add_reflogs(&*snapshot, not)?,
+            Arg::Long("exclude") => revisions.exclude(&repo::operand(args.value()?)),
             Arg::Long(name @ ("all" | "branches" | "tags" | "remotes" | "glob")) => {
                 let name = name.to_owned();
                 let value = match name.as_str() {
@@ -130,7 +104,7 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
                     revisions.add_refs(&*snapshot, &selection, not)?;
                 }
             }
-            Arg::Long("date-order" | "use-bitmap-index" | "no-object-names" | "object-names") => {}
+            Arg::Long("use-bitmap-index" | "no-object-names" | "object-names") => {}
             Arg::Long("progress") => drop(args.optional_value()),
             Arg::Value(text) => {
                 let text = repo::operand(text);
@@ -142,6 +116,7 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
             other => return Err(Args::unknown(usage, &other)),
         }
     }
+    request.history.take_paths(&repository, &paths)?;
     if !revisions.given {
         return Err(Failure::usage("", usage));
     }
@@ -170,6 +145,7 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
         line: Vec::new(),
         content: Vec::new(),
         count: 0,
+        left: 0,
         bytes: 0,
         failed: None,
     };
@@ -178,18 +154,16 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
         return Err(Failure::usage("--count and --disk-usage cannot be used together", usage));
     }
     if request.count {
-        written(writeln!(lister.out, "{}", lister.count))?;
+        let (left, right) = (lister.left, lister.count);
+        match request.history.left_right {
+            true => written(writeln!(lister.out, "{left}\t{right}"))?,
+            false => written(writeln!(lister.out, "{}", left + right))?,
+        }
     } else if request.disk_usage {
         written(writeln!(lister.out, "{}", lister.bytes))?;
     }
     finish(lister.out)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// `--max-count`: a negative number is no limit.
-fn max_count(text: &str) -> Result<Option<u64>, Failure> {
-    let number: i64 = text.parse().map_err(|_| Failure::fatal(format_args!("'{text}': not an integer")))?;
-    Ok(u64::try_from(number).ok())
 }
 
 struct Lister<'a, W> {
@@ -199,7 +173,9 @@ struct Lister<'a, W> {
     out: W,
     line: Vec<u8>,
     content: Vec<u8>,
+    /// Without those of the left side.
     count: u64,
+    left: u64,
     bytes: u64,
     /// Why a listing that could not end with an error of its own was broken off.
     failed: Option<Failure>,
@@ -209,7 +185,7 @@ impl<W: Write> Lister<'_, W> {
     fn run(&mut self, revisions: &Revisions) -> Result<(), Failure> {
         let request = self.request;
         let silent = request.quiet || request.count;
-        if request.objects && silent && !request.selects() && !request.disk_usage {
+        if request.objects && silent && !request.history.selects() && !request.disk_usage {
             let cx = Context::new();
             let set = walk::reachable(self.snapshot, &revisions.query(), &cx).map_err(|e| bad_object(&e))?;
             self.count = set.len();
@@ -222,80 +198,21 @@ impl<W: Write> Lister<'_, W> {
     /// Lists commits; gives their trees, and the commits where the walk ended.
     fn commits(&mut self, revisions: &Revisions) -> Result<(Vec<ObjectId>, Vec<ObjectId>), Failure> {
         let request = self.request;
-        let query = revisions.commits(self.snapshot)?;
+        let query = request.history.query(self.snapshot, revisions)?;
         let cx = Context::new();
-        let (mut roots, mut edges, mut chosen) = (Vec::new(), Vec::new(), Vec::new());
-        let mut left = request.max_count.unwrap_or(u64::MAX);
-        let mut skip = request.skip;
-        let mut take = |this: &mut Self, commit: WalkedCommit| -> Result<ControlFlow<()>, Failure> {
-            if request.until.is_some_and(|until| commit.time > until)
-                || request.merges.is_some_and(|merges| merges != (commit.parents.len() > 1))
-            {
-                return Ok(ControlFlow::Continue(()));
-            }
-            if skip > 0 {
-                skip -= 1;
-                return Ok(ControlFlow::Continue(()));
-            }
-            if left == 0 {
-                return Ok(ControlFlow::Break(()));
-            }
-            left -= 1;
-            if request.objects {
+        let mut roots = Vec::new();
+        let mut history = walked(History::new(self.snapshot, query, &cx))?;
+        if (request.count || request.quiet) && !request.objects && !request.disk_usage {
+            (self.left, self.count) = walked(history.count())?;
+            return Ok((roots, Vec::new()));
+        }
+        while let Some(commit) = walked(history.next_commit())? {
+            if request.objects && commit.mark != HistoryMark::Boundary {
                 roots.push(commit.tree);
             }
-            if request.reverse {
-                chosen.push(commit)
-            } else {
-                this.commit(&commit)?
-            }
-            Ok(if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-        };
-        if request.no_walk {
-            let mut seen = HashSet::new();
-            let mut commits = Vec::new();
-            for id in query.include.iter().filter(|id| seen.insert(**id)) {
-                let one = Query { include: vec![*id], ..Query::default() };
-                commits.extend(
-                    CommitWalk::new(self.snapshot, self.snapshot.shallow(), &one, &cx)?.next_commit()?,
-                );
-            }
-            commits.sort_by_key(|commit| std::cmp::Reverse(commit.time));
-            for commit in commits {
-                if take(self, commit)?.is_break() {
-                    break;
-                }
-            }
-        } else {
-            let mut walk = CommitWalk::new(self.snapshot, self.snapshot.shallow(), &query, &cx)
-                .map_err(|error| bad_object(&error))?;
-            // As with git, what is older hides what it reaches, however young that may be.
-            let (mut hidden, mut old) = (HashSet::new(), 0);
-            while let Some(commit) = walk.next_commit().map_err(|error| bad_object(&error))? {
-                if let Some(since) = request.since
-                    && (hidden.remove(&commit.id) || commit.time < since)
-                {
-                    hidden.extend(commit.parents);
-                    old += 1;
-                    // Younger ones may follow where clocks were wrong, but not for ever.
-                    if old > 64 {
-                        break;
-                    }
-                    continue;
-                }
-                if take(self, commit)?.is_break() {
-                    break;
-                }
-            }
-            edges = walk.edges();
+            self.commit(&commit)?;
         }
-        if request.reverse {
-            for commit in chosen.iter().rev() {
-                self.commit(commit)?;
-            }
-            roots.reverse();
-        }
-        Ok((roots, edges))
+        Ok((roots, history.edges()))
     }
 
     /// Lists tags, trees and blobs: those that were named, then those of the commits.
@@ -396,7 +313,11 @@ impl<W: Write> Lister<'_, W> {
         written(self.out.write_all(&self.line))
     }
 
-    fn commit(&mut self, commit: &WalkedCommit) -> Result<(), Failure> {
+    fn commit(&mut self, commit: &HistoryCommit) -> Result<(), Failure> {
+        if commit.mark == HistoryMark::Left {
+            self.left += 1;
+            self.count = self.count.wrapping_sub(1);
+        }
         if self.counted(&commit.id)? {
             return Ok(());
         }
@@ -404,12 +325,17 @@ impl<W: Write> Lister<'_, W> {
         if self.request.timestamp {
             self.line.extend_from_slice(format!("{} ", commit.time).as_bytes());
         }
+        match commit.mark {
+            HistoryMark::Boundary => self.line.push(b'-'),
+            HistoryMark::Left if self.request.history.left_right => self.line.push(b'<'),
+            HistoryMark::Right if self.request.history.left_right => self.line.push(b'>'),
+            _ => {}
+        }
         self.id(&commit.id)?;
-        if self.request.parents {
-            for parent in &commit.parents {
-                self.line.push(b' ');
-                parent.write_hex(&mut self.line);
-            }
+        let parents = if self.request.history.query.rewrite_parents { &commit.parents[..] } else { &[] };
+        for id in parents.iter().chain(&commit.children) {
+            self.line.push(b' ');
+            id.write_hex(&mut self.line);
         }
         self.line.push(b'\n');
         if self.request.header {

@@ -13,6 +13,7 @@ use crate::output::{finish, stdout, written};
 use crate::repo;
 use crate::revisions::{RefSelection, bad_revision, expand};
 use bstr::ByteSlice as _;
+use git_core::repository::Seen;
 use git_core::Repository;
 use git_core::object::{IdPrefix, ObjectId, ReadError};
 use git_core::refs::RefName;
@@ -92,7 +93,7 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     let repository = repo::open(globals)?;
-    let snapshot = repository.snapshot()?;
+    let snapshot = repository.seen(Seen::History)?;
     let mut parser = Parser {
         globals,
         repository,

@@ -185,3 +185,17 @@ fn refused_as_git_refuses() {
     }
     assert!(damaged >= 4, "{damaged} of the complaints are git's");
 }
+
+#[test]
+fn fetch_extends_the_graph_when_it_is_told_to() {
+    let source = History::new("sha1", Clock::Right, 5, 30);
+    let copy = Repo::empty("sha1");
+    let fetch = |program| output(program, &copy.path, &["-c", "fetch.writeCommitGraph=true", "fetch", "-q", source.path.to_str().unwrap(), "refs/heads/b30:refs/heads/b30"], b"");
+    fetch(Program::Ours);
+    let ours = info(&copy.path.join(".git"));
+    assert!(ours.iter().any(|(name, _)| name == "commit-graphs/commit-graph-chain"));
+    git(&copy.path, &["update-ref", "-d", "refs/heads/b30"]);
+    forget(&copy.path.join(".git"));
+    fetch(Program::Git);
+    assert!(info(&copy.path.join(".git")) == ours, "the files differ");
+}

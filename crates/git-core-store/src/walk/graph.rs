@@ -243,3 +243,21 @@ impl ByTime {
         self.heap.peek().map(|(time, _, node)| (*time, *node))
     }
 }
+
+/// Commits to visit, the highest generation first, of equal ones the newest, then the one that was added first.
+#[derive(Default)]
+pub(super) struct ByGeneration {
+    heap: BinaryHeap<(u64, i64, std::cmp::Reverse<u64>, Node)>,
+    added: u64,
+}
+
+impl ByGeneration {
+    pub(super) fn push(&mut self, generation: u64, time: i64, node: Node) {
+        self.heap.push((generation, time, std::cmp::Reverse(self.added), node));
+        self.added += 1;
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Node> {
+        self.heap.pop().map(|(.., node)| node)
+    }
+}

@@ -3,15 +3,17 @@
 //! [`CommitWalk`] goes through commits as `git rev-list` does. [`reachable`] gives the set of all objects that
 //! some tips reach and others do not, on several threads; [`list_objects`] gives the same in git's order, with
 //! paths. [`Haves`] is the client's part of a negotiation and [`Ready`] the server's. [`is_ancestor`] answers
-//! whether an update is a fast-forward. All of them run on any [`Snapshot`](crate::Snapshot).
+//! whether an update is a fast-forward, [`MergeBases`] where histories meet. All of them run on any [`Snapshot`](crate::Snapshot).
 
 mod ancestry;
 pub(crate) mod changed;
 mod commits;
 mod connectivity;
 mod graph;
+mod history;
 mod listing;
 mod marks;
+mod merge_base;
 mod negotiate;
 mod numbers;
 mod reachable;
@@ -20,7 +22,11 @@ mod trees;
 pub use ancestry::is_ancestor;
 pub use commits::{CommitWalk, MissingExcludes, Query, WalkedCommit};
 pub use connectivity::check_connected;
+pub use history::{
+    History, HistoryCommit, HistoryMark, HistoryOrder, HistoryQuery, HistoryTip, NoWalk, PathSpec, Side, TipRole,
+};
 pub use listing::{Listed, list_objects};
+pub use merge_base::MergeBases;
 pub use negotiate::{Haves, Ready};
 pub use numbers::Numbers;
 pub use reachable::{ObjectSet, reachable, reachable_named};

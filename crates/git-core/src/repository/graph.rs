@@ -1,10 +1,10 @@
 //! The commit-graph of a repository on a disk.
 
-use super::Repository;
+use super::{Repository, Seen};
 use git_core_object::{Context, ErrorKind, ReadError};
 use git_core_store::config::ConfigError;
 use git_core_store::fs::commit_graph::{
-    GraphFinding, GraphSource, GraphWriteError, GraphWriteOptions, GraphWritten, VerifyDepth,
+    GraphFinding, GraphSource, GraphWriteError, GraphWriteOptions, GraphWritten, SplitOptions, VerifyDepth,
     verify_commit_graph, write_commit_graph,
 };
 use git_core_store::fs::sys::{Disk, RealDisk};
@@ -57,17 +57,19 @@ impl Repository {
         let (objects, alternates) = self.object_directory(directory)?;
         let mut options = options.clone();
         options.alternates.extend(alternates);
-        Ok(write_commit_graph(&objects, &disk, &*self.snapshot()?, &options, cx)?)
+        options.ignore_replacements = self.inner.replace == super::ReplaceRefs::Ignored;
+        Ok(write_commit_graph(&objects, &disk, &*self.seen(Seen::History)?, &options, cx)?)
     }
 
-    /// Writes the commit-graph of everything that refs reach, as the configuration wants it: what `gc` and
-    /// `fetch` do when they are told to (`gc.writeCommitGraph`, `fetch.writeCommitGraph`).
+    /// Adds everything that refs reach to a commit-graph in several files: what `fetch` does when it is told to
+    /// (`fetch.writeCommitGraph`).
     ///
     /// # Errors
     /// [`GraphError`].
-    pub fn refresh_commit_graph(&self, cx: &Context) -> Result<GraphWritten, GraphError> {
+    pub fn extend_commit_graph(&self, cx: &Context) -> Result<GraphWritten, GraphError> {
         let mut options = GraphWriteOptions::configured(self.config())?;
         options.source = GraphSource::Reachable;
+        options.split = Some(SplitOptions::default());
         self.write_commit_graph(None, &options, cx)
     }
 

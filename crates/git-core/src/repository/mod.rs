@@ -2,6 +2,7 @@
 
 mod graph;
 mod maintenance;
+mod seen;
 mod objects;
 mod open;
 mod refs;
@@ -9,6 +10,7 @@ mod refs;
 pub use graph::GraphError;
 pub use objects::{FindError, ObjectWriter, Storable};
 pub use open::{Environment, InitKind, InitOptions, OpenError, Template};
+pub use seen::{ReplaceRefs, Seen};
 pub use refs::{RefError, Refs};
 
 use bstr::BString;
@@ -35,6 +37,7 @@ struct Inner {
     layout: Option<Layout>,
     config: Config,
     committer: Option<Ident>,
+    replace: ReplaceRefs,
 }
 
 const _: () = {
@@ -57,21 +60,22 @@ impl Repository {
     }
 
     fn assemble(storage: Arc<dyn Storage>, config: Config) -> Self {
-        Repository { inner: Arc::new(Inner { storage, files: None, layout: None, config, committer: None }) }
+        let replace = ReplaceRefs::default();
+        Repository { inner: Arc::new(Inner { storage, files: None, layout: None, config, committer: None, replace }) }
     }
 
     fn on_files(storage: FsStorage, layout: Layout, config: Config) -> Self {
-        let files = Some(storage.clone());
+        let (files, replace) = (Some(storage.clone()), ReplaceRefs::default());
         let storage = Arc::new(storage);
         Repository {
-            inner: Arc::new(Inner { storage, files, layout: Some(layout), config, committer: None }),
+            inner: Arc::new(Inner { storage, files, layout: Some(layout), config, committer: None, replace }),
         }
     }
 
     /// The same repository, with somebody who stands in reflogs for what is done through this handle.
     #[must_use]
     pub fn with_committer(&self, committer: Ident) -> Self {
-        let Inner { storage, files, layout, config, .. } = &*self.inner;
+        let Inner { storage, files, layout, config, replace, .. } = &*self.inner;
         Repository {
             inner: Arc::new(Inner {
                 storage: storage.clone(),
@@ -79,6 +83,7 @@ impl Repository {
                 layout: layout.clone(),
                 config: config.clone(),
                 committer: Some(committer),
+                replace: replace.clone(),
             }),
         }
     }
@@ -86,7 +91,7 @@ impl Repository {
     /// The same repository under another configuration.
     #[must_use]
     pub fn with_config(&self, config: Config) -> Self {
-        let Inner { storage, files, layout, committer, .. } = &*self.inner;
+        let Inner { storage, files, layout, committer, replace, .. } = &*self.inner;
         Repository {
             inner: Arc::new(Inner {
                 storage: storage.clone(),
@@ -94,6 +99,7 @@ impl Repository {
                 layout: layout.clone(),
                 config,
                 committer: committer.clone(),
+                replace: replace.clone(),
             }),
         }
     }

@@ -1,6 +1,6 @@
 //! Opening, finding and making repositories on a disk, with what the environment of a program says.
 
-use super::Repository;
+use super::{ReplaceRefs, Repository};
 use bstr::ByteSlice as _;
 use git_core_object::{ErrorKind, Ident, ReadError, Time, parse_date};
 use git_core_store::config::{Config, ConfigError, Environment as ConfigEnvironment, Place};
@@ -33,6 +33,8 @@ pub struct Environment {
     pub committer_date: Option<Time>,
     /// The name of the user and of the machine, for reflogs when nothing else is known.
     pub fallback: Option<(String, String)>,
+    /// Which refs replace objects (`GIT_NO_REPLACE_OBJECTS`, `GIT_REPLACE_REF_BASE`).
+    pub replace: ReplaceRefs,
 }
 
 impl Environment {
@@ -77,6 +79,11 @@ impl Environment {
             open,
             committer: (text("GIT_COMMITTER_NAME"), text("GIT_COMMITTER_EMAIL").or_else(|| text("EMAIL"))),
             committer_date: text("GIT_COMMITTER_DATE").and_then(|date| parse_date(&date, now().zone).ok()),
+            replace: match (variable("GIT_NO_REPLACE_OBJECTS"), text("GIT_REPLACE_REF_BASE")) {
+                (Some(_), _) => ReplaceRefs::Ignored,
+                (None, Some(base)) => ReplaceRefs::below(&base),
+                (None, None) => ReplaceRefs::default(),
+            },
             fallback: Some((user, text("HOSTNAME").unwrap_or_else(|| "localhost".to_owned()))),
         })
     }
@@ -209,7 +216,11 @@ impl Repository {
         options.objects.commit_graph = graph_use(&config)?;
         let storage = FsStorage::open(&layout.git_dir, &layout.common_dir, options)?;
         let committer = environment.ident(&config);
-        let repository = Self::on_files(storage, layout, config);
+        let replace = match config.bool("core.useReplaceRefs")? {
+            Some(false) => ReplaceRefs::Ignored,
+            _ => environment.replace.clone(),
+        };
+        let repository = Self::on_files(storage, layout, config).with_replace_refs(replace);
         Ok(match committer {
             Some(committer) => repository.with_committer(committer),
             None => repository,

@@ -4,7 +4,7 @@ use super::chain::{SplitOptions, publish};
 use super::collect::Commits;
 use super::filters::{self, FilterWish};
 use super::{Found, load};
-use crate::Snapshot;
+use crate::{Alterations, Snapshot};
 use crate::config::{Config, ConfigError};
 use crate::fs::alternates::alternates;
 use crate::fs::sys::Disk;
@@ -38,6 +38,8 @@ pub struct GraphWriteOptions {
     pub filter_version: Option<u32>,
     /// How many filters are made anew at most (`commitGraph.maxNewFilters`).
     pub max_new_filters: Option<u64>,
+    /// Writes it in spite of replacement refs, for who does not look through them.
+    pub ignore_replacements: bool,
     /// Object directories that are borrowed from, beside those that `info/alternates` names.
     pub alternates: Vec<PathBuf>,
 }
@@ -171,7 +173,10 @@ pub fn write_commit_graph(
     options: &GraphWriteOptions,
     cx: &Context,
 ) -> Result<GraphWritten, GraphWriteError> {
-    if !snapshot.shallow().is_empty() || snapshot.alters_history() {
+    let altered = snapshot.alters_history()
+        || !options.ignore_replacements
+            && !Alterations::replacements(snapshot, b"refs/replace/")?.is_empty();
+    if altered || !snapshot.shallow().is_empty() {
         return Ok(GraphWritten::Unsuitable);
     }
     let others = alternates(objects, &options.alternates)?;

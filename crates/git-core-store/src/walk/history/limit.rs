@@ -1,0 +1,187 @@
+//! Going through the commits that may be listed.
+
+use super::{
+    ABOVE, BELOW, EXPANDED, HIDDEN, History, LEFT, Node, QUEUED, SEEN, Side, TipRole,
+};
+use git_core_object::ReadError;
+use std::collections::VecDeque;
+
+/// How many commits more are visited after only hidden ones are left, in case the clocks of their committers
+/// were wrong.
+const SLOP: u32 = 5;
+
+impl History<'_> {
+    /// All commits of a walk that must know them before it lists any: what is found early may be hidden later.
+    pub(super) fn limit(&mut self) -> Result<(), ReadError> {
+        let targets = self.ancestry_targets()?;
+        let (mut found, mut newest, mut slop) = (VecDeque::new(), i64::MAX, SLOP);
+        while let Some(node) = self.pop()? {
+            if self.query.since.is_some_and(|since| self.graph.time(node) < since) {
+                self.hide(node);
+            }
+            self.expand(node)?;
+            if self.flags.has(node, HIDDEN) {
+                match self.queue.newest() {
+                    None => break,
+                    Some((time, _)) if newest <= time => slop = SLOP,
+                    Some(_) if self.open > 0 => slop = SLOP,
+                    Some(_) if slop <= 1 => break,
+                    Some(_) => slop -= 1,
+                }
+                continue;
+            }
+            if self.query.until.is_some_and(|until| self.graph.time(node) > until) {
+                continue;
+            }
+            newest = self.graph.time(node);
+            found.push_back(node);
+        }
+        if let Some(side) = self.query.side {
+            found.retain(|node| self.flags.has(*node, LEFT) == (side == Side::Left));
+        }
+        if let Some(targets) = targets {
+            self.keep_ways(&targets, &found);
+        }
+        found.retain(|node| !self.flags.has(*node, HIDDEN));
+        let found = match self.query.order {
+            super::HistoryOrder::Met => found,
+            order => self.sort(found, order)?,
+        };
+        if self.query.children {
+            for node in &found {
+                for parent in self.parents(*node) {
+                    self.children.entry(parent).or_default().insert(0, *node);
+                }
+            }
+        }
+        self.list = Some(found);
+        Ok(())
+    }
+
+    /// The commits that `--ancestry-path` is about.
+    fn ancestry_targets(&mut self) -> Result<Option<Vec<Node>>, ReadError> {
+        let Some(ids) = self.query.ancestry_path.clone() else { return Ok(None) };
+        if ids.is_empty() {
+            let hidden = self.query.tips.iter().filter(|tip| tip.role == TipRole::Hidden);
+            return Ok(Some(hidden.map(|tip| tip.id).collect::<Vec<_>>().iter().map(|id| self.graph.node(id)).collect()));
+        }
+        let mut targets = Vec::new();
+        for id in &ids {
+            let node = self.graph.node(id);
+            self.graph.require(node)?;
+            self.flags.set(node, ABOVE | BELOW);
+            targets.push(node);
+        }
+        Ok(Some(targets))
+    }
+
+    /// Hides what is neither on a way from the targets nor, where they were given, on one to them.
+    fn keep_ways(&mut self, targets: &[Node], found: &VecDeque<Node>) {
+        for target in targets {
+            self.flags.set(*target, ABOVE);
+        }
+        // The older first; once is enough unless clocks were wrong.
+        let mut progress = true;
+        while progress {
+            progress = false;
+            for node in found.iter().rev() {
+                if !self.flags.has(*node, ABOVE) && self.parents(*node).iter().any(|p| self.flags.has(*p, ABOVE)) {
+                    progress |= self.flags.set(*node, ABOVE);
+                }
+            }
+        }
+        for node in found {
+            if !self.flags.has(*node, ABOVE | BELOW) {
+                self.flags.set(*node, HIDDEN);
+            }
+        }
+    }
+
+    /// Puts the parents of a commit into the queue.
+    pub(super) fn expand(&mut self, node: Node) -> Result<(), ReadError> {
+        if !self.flags.set(node, EXPANDED) {
+            return Ok(());
+        }
+        if self.flags.has(node, HIDDEN) {
+            for at in self.graph.parents(node) {
+                let parent = self.graph.parent(at);
+                // What the hidden side lacks does not matter to anybody.
+                if self.graph.load(parent)? {
+                    self.hide(parent);
+                    self.enqueue(parent);
+                }
+                if self.query.exclude_first_parent_only {
+                    break;
+                }
+            }
+            return Ok(());
+        }
+        if !self.query.paths.is_empty() {
+            self.simplify(node)?;
+            for parent in self.parents(node) {
+                self.follow(node, parent)?;
+                if self.query.first_parent {
+                    break;
+                }
+            }
+            return Ok(());
+        }
+        for at in self.graph.parents(node) {
+            self.follow(node, self.graph.parent(at))?;
+            if self.query.first_parent {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn follow(&mut self, node: Node, parent: Node) -> Result<(), ReadError> {
+        self.graph.require(parent)?;
+        for passed in [LEFT, BELOW] {
+            if self.flags.has(node, passed) {
+                self.flags.set(parent, passed);
+            }
+        }
+        self.enqueue(parent);
+        Ok(())
+    }
+
+    pub(super) fn pop(&mut self) -> Result<Option<Node>, ReadError> {
+        self.visited += 1;
+        if self.visited.is_multiple_of(1024) {
+            self.cx.check()?;
+        }
+        let node = self.queue.pop();
+        if let Some(node) = node {
+            self.flags.clear(node, QUEUED);
+            self.open -= usize::from(!self.flags.has(node, HIDDEN));
+        }
+        Ok(node)
+    }
+
+    pub(super) fn enqueue(&mut self, node: Node) {
+        if self.flags.set(node, SEEN) {
+            self.flags.set(node, QUEUED);
+            self.open += usize::from(!self.flags.has(node, HIDDEN));
+            self.queue.push(self.graph.time(node), node);
+        }
+    }
+
+    /// Hides a commit, and all it reaches as far as the walk has come.
+    pub(super) fn hide(&mut self, node: Node) {
+        let mut stack = vec![node];
+        while let Some(node) = stack.pop() {
+            if !self.flags.set(node, HIDDEN) {
+                continue;
+            }
+            if self.flags.has(node, QUEUED) {
+                self.open -= 1;
+            }
+            let mut parents = self.graph.parents(node).map(|at| self.graph.parent(at));
+            match self.query.exclude_first_parent_only {
+                true => stack.extend(parents.next()),
+                false => stack.extend(parents),
+            }
+        }
+    }
+}

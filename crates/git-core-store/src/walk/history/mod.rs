@@ -1,0 +1,507 @@
+//! Lists of commits as `git rev-list` makes them: which commits of a history, and in which order
+//! (`git-rev-list(1)`).
+//!
+//! A walk that hides nothing and keeps the order of dates gives commits as it meets them; any other first goes
+//! through all that may be listed (`limit`), then puts it in order (`order`). With paths, commits that
+//! change none of them are passed over and histories that brought nothing are not followed (`paths`).
+
+mod limit;
+mod order;
+mod paths;
+
+pub use paths::PathSpec;
+
+use super::graph::{ByTime, Graph, Node};
+use crate::Snapshot;
+use git_core_object::{Context, ObjectId, ReadError};
+use hashbrown::HashMap;
+use paths::Paths;
+use std::collections::VecDeque;
+
+/// Which commits are listed, and how.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct HistoryQuery {
+    /// Where the walk begins, and what it leaves out.
+    pub tips: Vec<HistoryTip>,
+    /// In which order.
+    pub order: HistoryOrder,
+    /// Only the tips themselves.
+    pub no_walk: Option<NoWalk>,
+    /// Follows first parents only.
+    pub first_parent: bool,
+    /// Hides what is reached along first parents only.
+    pub exclude_first_parent_only: bool,
+    /// No commits made before this, in seconds since 1970.
+    pub since: Option<i64>,
+    /// No commits made after this.
+    pub until: Option<i64>,
+    /// No commits with fewer parents.
+    pub min_parents: usize,
+    /// No commits with more parents.
+    pub max_parents: Option<usize>,
+    /// Passes over so many commits first.
+    pub skip: u64,
+    /// Ends after so many.
+    pub max_count: Option<u64>,
+    /// The oldest first.
+    pub reverse: bool,
+    /// Also lists where the walk ended.
+    pub boundary: bool,
+    /// Only commits on a way from these, or to these; from all hidden tips if it is empty.
+    pub ancestry_path: Option<Vec<ObjectId>>,
+    /// Only commits of one side of `a...b`.
+    pub side: Option<Side>,
+    /// Parents as the list shows them: the nearest that is listed. Keeps merges that paths would not.
+    pub rewrite_parents: bool,
+    /// The children of each commit among those listed.
+    pub children: bool,
+    /// Only commits that change one of these.
+    pub paths: Vec<PathSpec>,
+    /// What happens when a commit to hide is not there.
+    pub missing: super::MissingExcludes,
+}
+
+/// A commit that a walk begins at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HistoryTip {
+    /// Which.
+    pub id: ObjectId,
+    /// What it is to the walk.
+    pub role: TipRole,
+}
+
+/// What a commit is to a walk that begins there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TipRole {
+    /// It is listed, with what it reaches.
+    Shown,
+    /// As [`Shown`](Self::Shown), as the left side of `a...b`.
+    Left,
+    /// It is left out, with what it reaches.
+    Hidden,
+}
+
+/// The order of a list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HistoryOrder {
+    /// The newest first, as far as the walk has come.
+    #[default]
+    Met,
+    /// No commit before its children, otherwise the newest first.
+    Date,
+    /// As [`Date`](Self::Date), by when the change was written.
+    AuthorDate,
+    /// No commit before its children, and lines of history together.
+    Topological,
+}
+
+/// In which order tips are listed that are not walked from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoWalk {
+    /// The newest first.
+    Sorted,
+    /// As they were given.
+    Unsorted,
+}
+
+/// A side of `a...b`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// What `a` reaches.
+    Left,
+    /// What `b` reaches.
+    Right,
+}
+
+/// What a commit is in a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HistoryMark {
+    /// Reached from the left side of `a...b`.
+    Left,
+    /// Reached from elsewhere.
+    Right,
+    /// Not listed itself, but a parent of one that is.
+    Boundary,
+}
+
+/// A commit of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryCommit {
+    /// Its id.
+    pub id: ObjectId,
+    /// The id of its root tree.
+    pub tree: ObjectId,
+    /// When it was made, in seconds since 1970.
+    pub time: i64,
+    /// Its parents, as the list shows them.
+    pub parents: Vec<ObjectId>,
+    /// Its children in the list, if they were asked for.
+    pub children: Vec<ObjectId>,
+    /// What it is in the list.
+    pub mark: HistoryMark,
+}
+
+const SEEN: u16 = 1;
+const HIDDEN: u16 = 1 << 1;
+const QUEUED: u16 = 1 << 2;
+/// Its parents are in the queue.
+const EXPANDED: u16 = 1 << 3;
+const LISTED: u16 = 1 << 4;
+const LEFT: u16 = 1 << 5;
+/// A tip that was given to be hidden.
+const BOTTOM: u16 = 1 << 6;
+/// Has the same paths as the parents that matter.
+const SAME: u16 = 1 << 7;
+const CHILD_LISTED: u16 = 1 << 8;
+const BOUNDARY: u16 = 1 << 9;
+/// On a way from a commit of `--ancestry-path`.
+const ABOVE: u16 = 1 << 10;
+/// On a way to one.
+const BELOW: u16 = 1 << 11;
+const WALKED: u16 = 1 << 12;
+/// Is in a list that is being put in order.
+const IN_LIST: u16 = 1 << 13;
+
+/// Makes the list of a [`HistoryQuery`].
+pub struct History<'a> {
+    snapshot: &'a dyn Snapshot,
+    graph: Graph<&'a dyn Snapshot>,
+    query: HistoryQuery,
+    flags: Bits,
+    queue: ByTime,
+    /// Commits in the queue that are not hidden.
+    open: usize,
+    /// What is left to be listed, of a walk that does not list as it goes.
+    list: Option<VecDeque<Node>>,
+    paths: Paths<'a>,
+    /// Parents that are not those that the commit names.
+    rewritten: HashMap<Node, Vec<Node>>,
+    children: HashMap<Node, Vec<Node>>,
+    /// Parents of listed commits, in the order in which they were met.
+    borders: Vec<Node>,
+    skip: u64,
+    left: u64,
+    ended: bool,
+    visited: u64,
+    cx: &'a Context,
+}
+
+impl<'a> History<'a> {
+    /// Prepares a list.
+    ///
+    /// # Errors
+    /// [`ReadError`] when a tip is missing, damaged or no commit, or the walk was cancelled.
+    pub fn new(snapshot: &'a dyn Snapshot, query: HistoryQuery, cx: &'a Context) -> Result<Self, ReadError> {
+        let mut history = History {
+            snapshot,
+            graph: Graph::new(snapshot, snapshot.shallow()),
+            flags: Bits::default(),
+            queue: ByTime::default(),
+            open: 0,
+            list: None,
+            paths: Paths::new(snapshot, &query.paths),
+            rewritten: HashMap::new(),
+            children: HashMap::new(),
+            borders: Vec::new(),
+            skip: query.skip,
+            left: query.max_count.unwrap_or(u64::MAX),
+            ended: false,
+            visited: 0,
+            query,
+            cx,
+        };
+        let given = history.tips()?;
+        if let Some(order) = history.query.no_walk {
+            let sorted = std::iter::from_fn(|| history.queue.pop());
+            let list = if order == NoWalk::Sorted { sorted.collect() } else { given.into() };
+            history.list = Some(list);
+        } else if history.limited() {
+            history.limit()?;
+        }
+        if history.query.reverse {
+            let mut all = VecDeque::new();
+            while let Some(node) = history.next_listed()? {
+                all.push_front(node);
+            }
+            history.list = Some(all);
+        }
+        Ok(history)
+    }
+
+    /// The next commit of the list.
+    ///
+    /// # Errors
+    /// [`ReadError`] when a commit is missing or damaged, or the walk was cancelled.
+    pub fn next_commit(&mut self) -> Result<Option<HistoryCommit>, ReadError> {
+        let next = match self.query.reverse {
+            true => self.list.as_mut().and_then(VecDeque::pop_front),
+            false => self.next_listed()?,
+        };
+        Ok(next.map(|node| self.commit(node)))
+    }
+
+    /// How many commits are left in the list: on the left side of `a...b`, and elsewhere.
+    ///
+    /// # Errors
+    /// As [`next_commit`](Self::next_commit).
+    pub fn count(&mut self) -> Result<(u64, u64), ReadError> {
+        if self.counts_all() {
+            return self.count_all();
+        }
+        let (mut left, mut right) = (0, 0);
+        loop {
+            let next = match self.query.reverse {
+                true => self.list.as_mut().and_then(VecDeque::pop_front),
+                false => self.next_listed()?,
+            };
+            match next.map(|node| self.mark(node)) {
+                None => return Ok((left, right)),
+                Some(HistoryMark::Left) => left += 1,
+                Some(_) => right += 1,
+            }
+        }
+    }
+
+    /// Whether everything that the tips reach is listed, in whatever order.
+    fn counts_all(&self) -> bool {
+        let query = &self.query;
+        self.list.is_none()
+            && query.paths.is_empty()
+            && query.max_count.is_none()
+            && query.since.or(query.until).is_none()
+            && query.max_parents.is_none()
+            && (query.min_parents, query.skip) == (0, 0)
+            && !(query.boundary || query.first_parent)
+            && query.tips.iter().all(|tip| tip.role == TipRole::Shown)
+    }
+
+    fn count_all(&mut self) -> Result<(u64, u64), ReadError> {
+        let mut stack: Vec<Node> = std::iter::from_fn(|| self.queue.pop()).collect();
+        let mut count = 0u64;
+        while let Some(node) = stack.pop() {
+            count += 1;
+            if count.is_multiple_of(1024) {
+                self.cx.check()?;
+            }
+            self.graph.require(node)?;
+            for at in self.graph.parents(node) {
+                let parent = self.graph.parent(at);
+                if self.flags.set(parent, SEEN) {
+                    stack.push(parent);
+                }
+            }
+        }
+        Ok((0, count))
+    }
+
+    /// The hidden parents of what was walked: where what is new meets what is not. Complete once
+    /// [`next_commit`](Self::next_commit) has given `None`.
+    pub fn edges(&self) -> Vec<ObjectId> {
+        let (mut seen, mut edges) = (Bits::default(), Vec::new());
+        for node in (0..self.graph.len() as Node).filter(|node| self.flags.has(*node, WALKED)) {
+            for at in self.graph.parents(node) {
+                let parent = self.graph.parent(at);
+                if self.flags.has(parent, HIDDEN) && seen.set(parent, SEEN) {
+                    edges.push(self.graph.id(parent));
+                }
+            }
+        }
+        edges
+    }
+
+    fn tips(&mut self) -> Result<Vec<Node>, ReadError> {
+        let mut given = Vec::new();
+        for tip in std::mem::take(&mut self.query.tips) {
+            let node = self.graph.node(&tip.id);
+            let there = self.graph.load(node)?;
+            match tip.role {
+                _ if there => {}
+                TipRole::Hidden if self.query.missing == super::MissingExcludes::Ignore => continue,
+                _ => return Err(ReadError::Missing { id: tip.id }),
+            }
+            match tip.role {
+                TipRole::Shown => {}
+                TipRole::Left => {
+                    self.flags.set(node, LEFT);
+                }
+                TipRole::Hidden => {
+                    self.flags.set(node, BOTTOM);
+                    self.hide(node);
+                }
+            }
+            if !self.flags.has(node, SEEN) {
+                given.push(node);
+            }
+            self.enqueue(node);
+            self.query.tips.push(tip);
+        }
+        Ok(given)
+    }
+
+    /// Whether all is walked before anything is listed.
+    fn limited(&self) -> bool {
+        let query = &self.query;
+        query.order != HistoryOrder::Met
+            || query.children
+            || query.side.is_some()
+            || query.ancestry_path.is_some()
+            || query.tips.iter().any(|tip| tip.role == TipRole::Hidden)
+    }
+
+    fn next_listed(&mut self) -> Result<Option<Node>, ReadError> {
+        if self.ended {
+            return Ok(self.list.as_mut().and_then(VecDeque::pop_front));
+        }
+        while self.left > 0
+            && let Some(node) = self.next_chosen()?
+        {
+            if self.skip > 0 {
+                self.skip -= 1;
+                continue;
+            }
+            self.left -= 1;
+            self.flags.set(node, LISTED);
+            if self.query.boundary {
+                self.collect_borders(node);
+            }
+            return Ok(Some(node));
+        }
+        self.ended = true;
+        self.list = Some(if self.query.boundary { self.boundary()? } else { VecDeque::new() });
+        self.next_listed()
+    }
+
+    /// The next commit that is neither hidden nor passed over.
+    fn next_chosen(&mut self) -> Result<Option<Node>, ReadError> {
+        loop {
+            let streams = self.list.is_none();
+            let next = match &mut self.list {
+                Some(list) => list.pop_front(),
+                None => self.pop()?,
+            };
+            let Some(node) = next else { return Ok(None) };
+            let walks = streams || self.query.no_walk.is_some();
+            if walks && self.query.since.is_some_and(|since| self.graph.time(node) < since) {
+                continue;
+            }
+            if streams {
+                self.expand(node)?;
+            } else if self.query.no_walk.is_some() {
+                self.simplify(node)?;
+            }
+            if self.flags.has(node, HIDDEN | LISTED) {
+                continue;
+            }
+            self.flags.set(node, WALKED);
+            if self.is_chosen(node) {
+                if self.query.rewrite_parents && !self.query.paths.is_empty() {
+                    self.rewrite(node)?;
+                }
+                return Ok(Some(node));
+            }
+        }
+    }
+
+    fn is_chosen(&self, node: Node) -> bool {
+        if self.query.until.is_some_and(|until| self.graph.time(node) > until) {
+            return false;
+        }
+        let parents = match self.rewritten.get(&node) {
+            Some(parents) => parents.len(),
+            None => self.graph.parents(node).len(),
+        };
+        if parents < self.query.min_parents || self.query.max_parents.is_some_and(|most| parents > most) {
+            return false;
+        }
+        if !self.flags.has(node, SAME) {
+            return true;
+        }
+        // A merge of two lines that both matter holds them together.
+        (self.query.rewrite_parents || self.query.children)
+            && self.parents(node).into_iter().filter(|parent| self.is_relevant(*parent)).count() >= 2
+    }
+
+    fn is_relevant(&self, node: Node) -> bool {
+        !self.flags.has(node, HIDDEN) || self.flags.has(node, BOTTOM)
+    }
+
+    fn parents(&self, node: Node) -> Vec<Node> {
+        match self.rewritten.get(&node) {
+            Some(parents) => parents.clone(),
+            None => self.graph.parents(node).map(|at| self.graph.parent(at)).collect(),
+        }
+    }
+
+    fn mark(&self, node: Node) -> HistoryMark {
+        match () {
+            () if self.flags.has(node, BOUNDARY) => HistoryMark::Boundary,
+            () if self.flags.has(node, LEFT) => HistoryMark::Left,
+            () => HistoryMark::Right,
+        }
+    }
+
+    fn commit(&self, node: Node) -> HistoryCommit {
+        let ids = |nodes: &[Node]| nodes.iter().map(|node| self.graph.id(*node)).collect();
+        HistoryCommit {
+            id: self.graph.id(node),
+            tree: self.graph.tree(node).expect("what is listed has been read"),
+            time: self.graph.time(node),
+            parents: ids(&self.parents(node)),
+            children: self.children.get(&node).map(|children| ids(children)).unwrap_or_default(),
+            mark: self.mark(node),
+        }
+    }
+
+    fn collect_borders(&mut self, node: Node) {
+        for parent in self.parents(node) {
+            if !self.flags.has(parent, CHILD_LISTED | LISTED) {
+                self.flags.set(parent, CHILD_LISTED);
+                self.borders.push(parent);
+            }
+        }
+    }
+
+    /// Parents of listed commits that were not listed themselves.
+    fn boundary(&mut self) -> Result<VecDeque<Node>, ReadError> {
+        let mut list = VecDeque::new();
+        for node in std::mem::take(&mut self.borders) {
+            if !self.flags.has(node, LISTED | BOUNDARY) && self.graph.load(node)? {
+                self.flags.set(node, BOUNDARY);
+                list.push_front(node);
+            }
+        }
+        // Whatever order was asked for, unless it was one by dates.
+        let order = match self.query.order {
+            HistoryOrder::Met => HistoryOrder::Topological,
+            order => order,
+        };
+        self.sort(list, order)
+    }
+}
+
+/// Sets of flags per commit that grow with the graph.
+#[derive(Default)]
+struct Bits(Vec<u16>);
+
+impl Bits {
+    fn has(&self, node: Node, flags: u16) -> bool {
+        self.0.get(node as usize).is_some_and(|old| old & flags != 0)
+    }
+
+    /// Sets the flags; says whether any of them was not set before.
+    fn set(&mut self, node: Node, flags: u16) -> bool {
+        if self.0.len() <= node as usize {
+            self.0.resize(node as usize + 1, 0);
+        }
+        let old = self.0[node as usize];
+        self.0[node as usize] |= flags;
+        old & flags != flags
+    }
+
+    fn clear(&mut self, node: Node, flags: u16) {
+        if let Some(old) = self.0.get_mut(node as usize) {
+            *old &= !flags;
+        }
+    }
+}
