@@ -31,13 +31,13 @@ impl AsRef<[u8]> for Mapped {
 
 #[expect(unsafe_code, reason = "a mapping is only as constant as the file below it")]
 fn map(file: &File) -> io::Result<memmap2::Mmap> {
-    // SAFETY: the slice handed out must not change while it is borrowed. Only packs, pack indexes and reverse
-    // indexes are mapped. Git names them after their content, creates them under another name, makes them
-    // read-only, and neither git nor this crate ever opens one for writing again: they are replaced by new
-    // files and unlinked, which leaves the pages of a mapping as they are. Somebody who edits such a file in
-    // place breaks this rule, as for every other Git implementation that maps packs; every reader bounds each
-    // access by the length of the slice and treats the bytes as untrusted, so that changed bytes give wrong
-    // answers and not wrong accesses, and a file that is cut off raises SIGBUS.
+    // SAFETY: the slice handed out must not change while it is borrowed. Only packs, their indexes and
+    // companions, and commit-graphs are mapped. Git creates them under another name, makes them read-only, and
+    // neither git nor this crate ever opens one for writing again: they are replaced by new files and unlinked,
+    // which leaves the pages of a mapping as they are. Somebody who edits such a file in place breaks this rule,
+    // as for every other Git implementation that maps packs; every reader bounds each access by the length of the
+    // slice and treats the bytes as untrusted, so that changed bytes give wrong answers and not wrong accesses,
+    // and a file that is cut off raises SIGBUS.
     unsafe { memmap2::Mmap::map(file) }
 }
 

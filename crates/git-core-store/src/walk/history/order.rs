@@ -2,7 +2,6 @@
 
 use super::{History, HistoryOrder, IN_LIST, Node};
 use git_core_object::{CommitRef, ReadError};
-use hashbrown::HashMap;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
@@ -21,19 +20,20 @@ impl History<'_> {
         order: HistoryOrder,
     ) -> Result<VecDeque<Node>, ReadError> {
         // One more than the children that are in the list and have not come yet.
-        let mut waiting: HashMap<Node, u32> = list.iter().map(|node| (*node, 1)).collect();
+        let mut waiting = vec![0u32; self.graph.len()];
         for node in &list {
+            waiting[*node as usize] = 1;
             self.flags.set(*node, IN_LIST);
         }
         for node in &list {
-            self.for_parents_in_list(*node, |parent| *waiting.entry(parent).or_insert(1) += 1);
+            self.for_parents_in_list(*node, |parent| waiting[parent as usize] += 1);
         }
         let mut ready = match order {
             HistoryOrder::Topological | HistoryOrder::Met => Ready::Stack(Vec::new()),
             HistoryOrder::Date | HistoryOrder::AuthorDate => Ready::Dates(BinaryHeap::new(), 0),
         };
         for node in &list {
-            if waiting[node] == 1 {
+            if waiting[*node as usize] == 1 {
                 self.becomes_ready(&mut ready, *node, order)?;
             }
         }
@@ -46,7 +46,7 @@ impl History<'_> {
             parents.clear();
             self.for_parents_in_list(node, |parent| parents.push(parent));
             for parent in &parents {
-                let left = waiting.entry(*parent).or_insert(1);
+                let left = &mut waiting[*parent as usize];
                 *left = left.saturating_sub(1);
                 if *left == 1 {
                     self.becomes_ready(&mut ready, *parent, order)?;
