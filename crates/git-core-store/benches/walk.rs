@@ -6,7 +6,9 @@ use git_core_ref::RefTransaction;
 use git_core_store::fs::commit_graph::{GraphSource, GraphWriteOptions, write_commit_graph};
 use git_core_store::fs::sys::{Disk, Flush, RealDisk};
 use git_core_store::fs::{FsOptions, FsStorage};
-use git_core_store::walk::{CommitWalk, History, HistoryQuery, HistoryTip, MergeBases, Query, TipRole, is_ancestor};
+use git_core_store::walk::{
+    CommitWalk, History, HistoryQuery, HistoryTip, MergeBases, Query, TipRole, is_ancestor,
+};
 use git_core_store::{Snapshot, Storage as _};
 use std::sync::Arc;
 
@@ -38,7 +40,8 @@ fn walk(c: &mut Criterion) {
     let mut options = GraphWriteOptions::default();
     options.source = GraphSource::Commits(vec![ids[COMMITS - 1]]);
     let snapshot = storage.snapshot().expect("a snapshot");
-    write_commit_graph(&dir.path().join("objects"), &disk, &*snapshot, &options, &Context::new()).expect("a graph");
+    write_commit_graph(&dir.path().join("objects"), &disk, &*snapshot, &options, &Context::new())
+        .expect("a graph");
     let snapshot = storage.snapshot().expect("a snapshot");
     let graph = snapshot.commit_graph().expect("a graph");
     assert_eq!((graph.count() as usize, graph.format()), (COMMITS, ObjectFormat::Sha1));
@@ -69,7 +72,9 @@ fn measure(c: &mut Criterion, from: &str, snapshot: &dyn Snapshot, ids: &[Object
             History::new(snapshot, query, &cx).expect("a walk").count().expect("a count")
         });
     });
-    group.bench_function("is-ancestor", |b| b.iter(|| is_ancestor(snapshot, &[], &first, &tip, &cx).expect("an answer")));
+    group.bench_function("is-ancestor", |b| {
+        b.iter(|| is_ancestor(snapshot, &[], &first, &tip, &cx).expect("an answer"))
+    });
     group.bench_function("merge-base", |b| {
         b.iter(|| MergeBases::new(snapshot, &cx).of(ids[COMMITS - 2], &[tip]).expect("an answer"));
     });

@@ -47,7 +47,11 @@ impl Alterations {
     /// and ones that cannot be read, are passed over.
     pub fn add_grafts(&mut self, format: ObjectFormat, content: &[u8]) {
         for line in content.lines().filter(|line| !line.starts_with(b"#")) {
-            let ids = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).map(|hex| ObjectId::from_hex_of(format, hex)).collect::<Result<Vec<_>, _>>();
+            let ids = line
+                .split(u8::is_ascii_whitespace)
+                .filter(|word| !word.is_empty())
+                .map(|hex| ObjectId::from_hex_of(format, hex))
+                .collect::<Result<Vec<_>, _>>();
             match ids.as_deref() {
                 Ok([commit, parents @ ..]) => drop(self.grafts.insert(*commit, parents.to_vec())),
                 Ok([]) => {}

@@ -4,6 +4,7 @@
 use crate::Snapshot;
 use crate::walk;
 use bstr::{BString, ByteSlice as _};
+use git_core_idx::graph::GraphError;
 use git_core_object::{ErrorKind, IdPrefix, Kind, ObjectId, ReadError, TreeRef, commit};
 use git_core_ref::{RefName, Target};
 use std::ops::ControlFlow;
@@ -266,6 +267,10 @@ impl Resolver<'_> {
     }
 
     fn commit(&self, id: ObjectId) -> Result<ObjectId, RevisionError> {
+        // What the commit-graph has is a commit.
+        if self.snapshot.commit_graph().is_some_and(|graph| graph.lookup(&id).is_some()) {
+            return Ok(id);
+        }
         self.peel_to(id, b"commit")
     }
 
@@ -282,6 +287,14 @@ impl Resolver<'_> {
     }
 
     fn links(&self, id: ObjectId) -> Result<(ObjectId, Vec<ObjectId>), RevisionError> {
+        if let Some(graph) = self.snapshot.commit_graph()
+            && let Some(at) = graph.lookup(&id)
+        {
+            let parents = graph.parents(at).map(|parent| Ok(graph.id(parent?)));
+            let parents = parents.collect::<Result<_, GraphError>>();
+            let damaged = |error| ReadError::corrupt("the commit-graph", error);
+            return Ok((graph.tree(at), parents.map_err(damaged)?));
+        }
         let mut buf = Vec::new();
         self.snapshot.require(&id, &mut buf)?;
         let links = commit::links(id.format(), &buf)

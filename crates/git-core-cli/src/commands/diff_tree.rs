@@ -10,13 +10,13 @@ use crate::output::{finish, stdout, written};
 use crate::repo;
 use crate::revisions::{bad_object, bad_revision, expand, parents};
 use bstr::ByteSlice as _;
-use git_core::repository::Seen;
 use git_core::Repository;
 use git_core::diff::{
     Abbreviation, Change, DiffError, Entry, PatchOptions, PatchWriter, PathStyle, Recursion, TreeOptions,
     diff_trees, write_name, write_name_status, write_raw,
 };
 use git_core::object::{Context, EntryMode, Kind, ObjectId, ReadError};
+use git_core::repository::Seen;
 use git_core::store::walk::peel;
 use git_core::store::{Snapshot, revision};
 use std::io::Write;

@@ -7,8 +7,8 @@ use crate::globals::Globals;
 use crate::output::{finish, stdout, written};
 use crate::repo;
 use crate::revisions::{bad_object, not_an_object};
-use git_core::repository::Seen;
 use git_core::object::{Context, Kind, ObjectId};
+use git_core::repository::Seen;
 use git_core::store::walk::{MergeBases, is_ancestor, peel};
 use git_core::store::{Snapshot, revision};
 use std::collections::HashSet;
@@ -75,7 +75,11 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
         {
             return Err(Failure::plain(
                 129,
-                format!("error: options '{}' and '{}' cannot be used together", chosen.option(), before.option()),
+                format!(
+                    "error: options '{}' and '{}' cannot be used together",
+                    chosen.option(),
+                    before.option()
+                ),
             ));
         }
     }
@@ -111,8 +115,7 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
             fork_point(&*snapshot, &names[0], other, &cx)?
         }
         mode => {
-            let commits =
-                names.iter().map(|name| commit(&*snapshot, name)).collect::<Result<Vec<_>, _>>()?;
+            let commits = names.iter().map(|name| commit(&*snapshot, name)).collect::<Result<Vec<_>, _>>()?;
             let mut bases = MergeBases::new(&*snapshot, &cx);
             match mode {
                 None => bases.of(commits[0], &commits[1..]),

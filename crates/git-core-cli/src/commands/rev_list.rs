@@ -12,9 +12,9 @@ use crate::output::{finish, stdout, written};
 use crate::repo;
 use crate::revisions::{RefSelection, Revisions, Tip, bad_object};
 use bstr::ByteSlice as _;
-use git_core::repository::Seen;
 use git_core::Repository;
 use git_core::object::{Context, Kind, ObjectId, ReadError, TagRef};
+use git_core::repository::Seen;
 use git_core::store::Snapshot;
 use git_core::store::walk::{
     self, History, HistoryCommit, HistoryMark, Listed, MissingExcludes, Query, list_objects, peel,

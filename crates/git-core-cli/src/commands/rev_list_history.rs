@@ -111,7 +111,9 @@ impl HistoryOptions {
         let prefix = match (repository.work_tree(), std::env::current_dir()) {
             (Some(tree), Ok(here)) => {
                 let tree = tree.canonicalize().unwrap_or_else(|_| tree.to_owned());
-                here.strip_prefix(tree).map(|below| below.as_os_str().as_encoded_bytes().to_vec()).unwrap_or_default()
+                here.strip_prefix(tree)
+                    .map(|below| below.as_os_str().as_encoded_bytes().to_vec())
+                    .unwrap_or_default()
             }
             _ => Vec::new(),
         };
@@ -119,7 +121,9 @@ impl HistoryOptions {
             let path = path.as_encoded_bytes();
             if path.starts_with(b":") || path.split(|byte| *byte == b'/').any(|part| part == b"..") {
                 let shown = String::from_utf8_lossy(path);
-                return Err(Failure::fatal(format_args!("pathspec '{shown}' is of a kind that is not supported")));
+                return Err(Failure::fatal(format_args!(
+                    "pathspec '{shown}' is of a kind that is not supported"
+                )));
             }
             let whole = if prefix.is_empty() { path.to_vec() } else { [&prefix[..], path].join(&b'/') };
             self.query.paths.push(PathSpec::new(&whole));
@@ -134,6 +138,10 @@ impl HistoryOptions {
         revisions: &Revisions,
     ) -> Result<HistoryQuery, Failure> {
         let mut query = self.query.clone();
+        if query.rewrite_parents && query.children {
+            let text = "options '--parents' and '--children' cannot be used together";
+            return Err(Failure::fatal(text));
+        }
         query.tips = revisions.history_tips(snapshot)?;
         query.missing = MissingExcludes::Refuse;
         // A range cannot be listed without walking.
@@ -144,7 +152,10 @@ impl HistoryOptions {
             let spec = [&text[..], b"^0"].concat();
             let id = revision::resolve(snapshot, &spec).map_err(|_| {
                 let shown = String::from_utf8_lossy(text);
-                Failure::plain(128, format!("error: could not get commit for --ancestry-path argument {shown}"))
+                Failure::plain(
+                    128,
+                    format!("error: could not get commit for --ancestry-path argument {shown}"),
+                )
             })?;
             query.ancestry_path.get_or_insert_default().push(id);
         }

@@ -190,7 +190,21 @@ fn refused_as_git_refuses() {
 fn fetch_extends_the_graph_when_it_is_told_to() {
     let source = History::new("sha1", Clock::Right, 5, 30);
     let copy = Repo::empty("sha1");
-    let fetch = |program| output(program, &copy.path, &["-c", "fetch.writeCommitGraph=true", "fetch", "-q", source.path.to_str().unwrap(), "refs/heads/b30:refs/heads/b30"], b"");
+    let fetch = |program| {
+        output(
+            program,
+            &copy.path,
+            &[
+                "-c",
+                "fetch.writeCommitGraph=true",
+                "fetch",
+                "-q",
+                source.path.to_str().unwrap(),
+                "refs/heads/b30:refs/heads/b30",
+            ],
+            b"",
+        )
+    };
     fetch(Program::Ours);
     let ours = info(&copy.path.join(".git"));
     assert!(ours.iter().any(|(name, _)| name == "commit-graphs/commit-graph-chain"));

@@ -175,10 +175,16 @@ fn replacements_and_grafts_are_seen_and_switch_the_graph_off() {
         std::fs::remove_file(&graph).unwrap();
         output(Program::Ours, &repo.path, &["commit-graph", "write", "--reachable"], b"");
         assert!(!graph.exists(), "a graph of replaced commits");
-        output(Program::Ours, &repo.path, &["--no-replace-objects", "commit-graph", "write", "--reachable"], b"");
+        output(
+            Program::Ours,
+            &repo.path,
+            &["--no-replace-objects", "commit-graph", "write", "--reachable"],
+            b"",
+        );
         assert!(graph.exists());
         // What is sent is what is stored.
-        let pack = output(Program::Ours, &repo.path, &["pack-objects", "--revs", "--stdout", "-q"], b"master\n");
+        let pack =
+            output(Program::Ours, &repo.path, &["pack-objects", "--revs", "--stdout", "-q"], b"master\n");
         let copy = Repo::empty(format);
         output(Program::Git, &copy.path, &["index-pack", "--stdin", "--strict"], &pack);
         assert_eq!(git(&copy.path, &["cat-file", "-t", &side]), "commit");
@@ -187,12 +193,18 @@ fn replacements_and_grafts_are_seen_and_switch_the_graph_off() {
         let info = repo.path.join(".git/info");
         std::fs::create_dir_all(&info).unwrap();
         std::fs::write(info.join("grafts"), format!("# none\n{side}\n{root} {side}\n")).unwrap();
-        all_same(&repo.path, &lines(&[
-            &["rev-list", "--parents", "master"],
-            &["rev-list", "--count", "--all"],
-            &["cat-file", "-p", "side"],
-            &["rev-parse", "side~0"],
-        ]));
-        assert_eq!(run(Program::Ours, &repo.path, &["rev-parse", "--verify", "-q", "side^"], b"").status.code(), run(Program::Git, &repo.path, &["rev-parse", "--verify", "-q", "side^"], b"").status.code());
+        all_same(
+            &repo.path,
+            &lines(&[
+                &["rev-list", "--parents", "master"],
+                &["rev-list", "--count", "--all"],
+                &["cat-file", "-p", "side"],
+                &["rev-parse", "side~0"],
+            ]),
+        );
+        assert_eq!(
+            run(Program::Ours, &repo.path, &["rev-parse", "--verify", "-q", "side^"], b"").status.code(),
+            run(Program::Git, &repo.path, &["rev-parse", "--verify", "-q", "side^"], b"").status.code()
+        );
     }
 }

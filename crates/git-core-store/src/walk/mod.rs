@@ -23,7 +23,8 @@ pub use ancestry::is_ancestor;
 pub use commits::{CommitWalk, MissingExcludes, Query, WalkedCommit};
 pub use connectivity::check_connected;
 pub use history::{
-    History, HistoryCommit, HistoryMark, HistoryOrder, HistoryQuery, HistoryTip, NoWalk, PathSpec, Side, TipRole,
+    History, HistoryCommit, HistoryMark, HistoryOrder, HistoryQuery, HistoryTip, NoWalk, PathSpec, Side,
+    TipRole,
 };
 pub use listing::{Listed, list_objects};
 pub use merge_base::MergeBases;

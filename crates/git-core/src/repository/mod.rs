@@ -2,16 +2,16 @@
 
 mod graph;
 mod maintenance;
-mod seen;
 mod objects;
 mod open;
 mod refs;
+mod seen;
 
 pub use graph::GraphError;
 pub use objects::{FindError, ObjectWriter, Storable};
 pub use open::{Environment, InitKind, InitOptions, OpenError, Template};
-pub use seen::{ReplaceRefs, Seen};
 pub use refs::{RefError, Refs};
+pub use seen::{ReplaceRefs, Seen};
 
 use bstr::BString;
 use git_core_object::{Ident, ObjectFormat, ReadError};

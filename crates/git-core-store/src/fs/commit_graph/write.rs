@@ -4,12 +4,12 @@ use super::chain::{SplitOptions, publish};
 use super::collect::Commits;
 use super::filters::{self, FilterWish};
 use super::{Found, load};
-use crate::{Alterations, Snapshot};
 use crate::config::{Config, ConfigError};
 use crate::fs::alternates::alternates;
 use crate::fs::sys::Disk;
 use crate::lock::LockError;
 use crate::walk::peel;
+use crate::{Alterations, Snapshot};
 use git_core_idx::SharedBytes;
 use git_core_idx::graph::{
     CommitGraph, FilterSettings, Generations, GraphError, GraphOptions, GraphPosition, write_graph,
@@ -174,8 +174,7 @@ pub fn write_commit_graph(
     cx: &Context,
 ) -> Result<GraphWritten, GraphWriteError> {
     let altered = snapshot.alters_history()
-        || !options.ignore_replacements
-            && !Alterations::replacements(snapshot, b"refs/replace/")?.is_empty();
+        || !options.ignore_replacements && !Alterations::replacements(snapshot, b"refs/replace/")?.is_empty();
     if altered || !snapshot.shallow().is_empty() {
         return Ok(GraphWritten::Unsuitable);
     }

@@ -1,8 +1,6 @@
 //! Going through the commits that may be listed.
 
-use super::{
-    ABOVE, BELOW, EXPANDED, HIDDEN, History, LEFT, Node, QUEUED, SEEN, Side, TipRole,
-};
+use super::{ABOVE, BELOW, EXPANDED, HIDDEN, History, LEFT, Node, QUEUED, SEEN, Side, TipRole};
 use git_core_object::ReadError;
 use std::collections::VecDeque;
 
@@ -36,7 +34,7 @@ impl History<'_> {
             newest = self.graph.time(node);
             found.push_back(node);
         }
-        if let Some(side) = self.query.side {
+        if let Some(side) = self.query.side.filter(|_| self.divides()) {
             found.retain(|node| self.flags.has(*node, LEFT) == (side == Side::Left));
         }
         if let Some(targets) = targets {
@@ -63,7 +61,9 @@ impl History<'_> {
         let Some(ids) = self.query.ancestry_path.clone() else { return Ok(None) };
         if ids.is_empty() {
             let hidden = self.query.tips.iter().filter(|tip| tip.role == TipRole::Hidden);
-            return Ok(Some(hidden.map(|tip| tip.id).collect::<Vec<_>>().iter().map(|id| self.graph.node(id)).collect()));
+            return Ok(Some(
+                hidden.map(|tip| tip.id).collect::<Vec<_>>().iter().map(|id| self.graph.node(id)).collect(),
+            ));
         }
         let mut targets = Vec::new();
         for id in &ids {
@@ -85,7 +85,9 @@ impl History<'_> {
         while progress {
             progress = false;
             for node in found.iter().rev() {
-                if !self.flags.has(*node, ABOVE) && self.parents(*node).iter().any(|p| self.flags.has(*p, ABOVE)) {
+                if !self.flags.has(*node, ABOVE)
+                    && self.parents(*node).iter().any(|p| self.flags.has(*p, ABOVE))
+                {
                     progress |= self.flags.set(*node, ABOVE);
                 }
             }
@@ -106,11 +108,14 @@ impl History<'_> {
             for at in self.graph.parents(node) {
                 let parent = self.graph.parent(at);
                 // What the hidden side lacks does not matter to anybody.
-                if self.graph.load(parent)? {
-                    self.hide(parent);
-                    self.enqueue(parent);
+                if !self.graph.load(parent)? {
+                    continue;
                 }
-                if self.query.exclude_first_parent_only {
+                self.hide(parent);
+                let new = !self.flags.has(parent, SEEN);
+                self.enqueue(parent);
+                // As in git, only a parent that is new ends this.
+                if new && self.query.exclude_first_parent_only {
                     break;
                 }
             }
@@ -177,10 +182,13 @@ impl History<'_> {
             if self.flags.has(node, QUEUED) {
                 self.open -= 1;
             }
-            let mut parents = self.graph.parents(node).map(|at| self.graph.parent(at));
-            match self.query.exclude_first_parent_only {
-                true => stack.extend(parents.next()),
-                false => stack.extend(parents),
+            let most = if self.query.exclude_first_parent_only { 1 } else { usize::MAX };
+            // Parents that did not matter are not hidden by way of this commit.
+            match self.rewritten.get(&node) {
+                Some(parents) => stack.extend(parents.iter().take(most)),
+                None => {
+                    stack.extend(self.graph.parents(node).map(|at| self.graph.parent(at)).take(most));
+                }
             }
         }
     }

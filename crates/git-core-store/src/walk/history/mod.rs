@@ -344,8 +344,16 @@ impl<'a> History<'a> {
         let query = &self.query;
         query.order != HistoryOrder::Met
             || query.children
-            || query.side.is_some()
             || query.ancestry_path.is_some()
+            || query.tips.iter().any(|tip| tip.role == TipRole::Hidden)
+    }
+
+    /// Whether sides are told apart: not by a walk that only puts in order what a commit-graph has.
+    fn divides(&self) -> bool {
+        let query = &self.query;
+        query.children
+            || query.ancestry_path.is_some()
+            || self.snapshot.commit_graph().is_none()
             || query.tips.iter().any(|tip| tip.role == TipRole::Hidden)
     }
 

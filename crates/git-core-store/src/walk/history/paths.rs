@@ -46,8 +46,7 @@ impl PathSpec {
     fn may_be_in(&self, dir: &[u8]) -> bool {
         let literal = &self.text[..self.literal];
         let common = literal.len().min(dir.len());
-        literal[..common] == dir[..common]
-            || dir.strip_suffix(b"/").is_some_and(|dir| dir == literal)
+        literal[..common] == dir[..common] || dir.strip_suffix(b"/").is_some_and(|dir| dir == literal)
     }
 }
 
@@ -63,7 +62,8 @@ pub(super) struct Paths<'a> {
 
 impl<'a> Paths<'a> {
     pub(super) fn new(snapshot: &'a dyn Snapshot, specs: &[PathSpec]) -> Self {
-        let stored = if specs.is_empty() || !snapshot.shallow().is_empty() { None } else { snapshot.commit_graph() };
+        let stored =
+            if specs.is_empty() || !snapshot.shallow().is_empty() { None } else { snapshot.commit_graph() };
         let settings = stored.as_ref().and_then(|graph| graph.filter_settings());
         let literal = specs.iter().all(|spec| spec.pattern.is_none() && !spec.text.is_empty());
         let keys = match settings {
@@ -75,7 +75,8 @@ impl<'a> Paths<'a> {
 
     /// Whether a filter says for certain that a commit and its first parent agree.
     fn certainly_same(&self, node: Node) -> bool {
-        let Some(graph) = self.stored.as_ref().filter(|graph| !self.keys.is_empty() && node < graph.count()) else {
+        let Some(graph) = self.stored.as_ref().filter(|graph| !self.keys.is_empty() && node < graph.count())
+        else {
             return false;
         };
         match graph.filter(GraphPosition(node)) {
@@ -125,13 +126,14 @@ impl History<'_> {
             self.graph.require(*parent)?;
             let same = at == 0 && self.paths.certainly_same(node)
                 || !self.paths.differ(self.graph.tree(*parent), tree)?;
+            // What lies between commits is not left out for being brought by one parent alone.
             match (same, matters) {
-                (true, true) => {
+                (true, true) if self.query.ancestry_path.is_none() => {
                     self.rewritten.insert(node, vec![*parent]);
                     self.flags.set(node, SAME);
                     return Ok(());
                 }
-                (true, false) => {}
+                (true, _) => {}
                 (false, true) => relevant_change = true,
                 (false, false) => other_change = true,
             }
