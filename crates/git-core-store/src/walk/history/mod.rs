@@ -442,10 +442,12 @@ impl<'a> History<'a> {
     }
 
     fn mark(&self, node: Node) -> HistoryMark {
-        match () {
-            () if self.flags.has(node, BOUNDARY) => HistoryMark::Boundary,
-            () if self.flags.has(node, LEFT) => HistoryMark::Left,
-            () => HistoryMark::Right,
+        if self.flags.has(node, BOUNDARY) {
+            HistoryMark::Boundary
+        } else if self.flags.has(node, LEFT) {
+            HistoryMark::Left
+        } else {
+            HistoryMark::Right
         }
     }
 

@@ -138,7 +138,8 @@ impl History<'_> {
                 (false, false) => other_change = true,
             }
         }
-        if if relevant > 0 { !relevant_change } else { !other_change } {
+        let changed = if relevant > 0 { relevant_change } else { other_change };
+        if !changed {
             self.flags.set(node, SAME);
         }
         Ok(())
