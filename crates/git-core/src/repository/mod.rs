@@ -61,7 +61,9 @@ impl Repository {
 
     fn assemble(storage: Arc<dyn Storage>, config: Config) -> Self {
         let replace = ReplaceRefs::default();
-        Repository { inner: Arc::new(Inner { storage, files: None, layout: None, config, committer: None, replace }) }
+        Repository {
+            inner: Arc::new(Inner { storage, files: None, layout: None, config, committer: None, replace }),
+        }
     }
 
     fn on_files(storage: FsStorage, layout: Layout, config: Config) -> Self {
