@@ -14,6 +14,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Takes the content of an object piece by piece, until it breaks.
 pub(crate) type Sink<'a> = &'a mut dyn FnMut(Header, &[u8]) -> ControlFlow<()>;
 
+/// Objects from this size on are handed out piece by piece, if they can be.
+const PIECEWISE: u64 = 512 << 10;
+
 /// Packs in the order in which they are searched.
 pub(crate) struct PackSet {
     packs: Vec<Arc<StoredPack>>,
@@ -87,13 +90,16 @@ impl PackSet {
         })
     }
 
-    /// Hands out the content piece by piece. What is stored as a delta is put together first.
+    /// Hands out the content: that of a large object which is no delta piece by piece, any other at once.
     pub(crate) fn stream(&self, id: &ObjectId, sink: Sink<'_>) -> Result<Option<Header>, ReadError> {
         let Some((at, offset)) = self.find(id)? else { return Ok(None) };
         let pack = &self.packs[at].pack;
         let name_it = |error| of_object(id, error);
-        let mut piece = Vec::new();
-        if let Some(mut stream) = pack.stream(offset).map_err(name_it)? {
+        // A header that cannot be read is met again below, where other copies are tried.
+        if let Ok(Some(Header { size: PIECEWISE.., .. })) = pack.whole(offset)
+            && let Some(mut stream) = pack.stream(offset).map_err(name_it)?
+        {
+            let mut piece = Vec::new();
             let header = stream.header();
             loop {
                 piece.clear();
@@ -103,10 +109,17 @@ impl PackSet {
                 }
             }
         }
-        let Some(kind) = self.read(id, &mut piece)? else { return Ok(None) };
-        let header = Header { kind, size: piece.len() as u64 };
-        let _ = sink(header, &piece);
-        Ok(Some(header))
+        let mut content = self.readers.buffer();
+        let found = self.with_entry_at(id, (at, offset), &mut |stored, offset| {
+            self.readers.with(|reader| (reader.read(&stored.pack, offset, None, &mut content), content.len()))
+        });
+        let result = found.map(|kind| {
+            let header = Header { kind, size: content.len() as u64 };
+            let _ = sink(header, &content);
+            Some(header)
+        });
+        self.readers.put_back(content);
+        result
     }
 
     pub(crate) fn find_prefix(&self, prefix: &IdPrefix, limit: usize, found: &mut Vec<ObjectId>) {
@@ -229,9 +242,18 @@ impl PackSet {
         id: &ObjectId,
         work: &mut dyn FnMut(&StoredPack, PackOffset) -> Result<T, ReadError>,
     ) -> Result<Option<T>, ReadError> {
-        let Some((at, offset)) = self.find(id)? else { return Ok(None) };
+        let Some(found) = self.find(id)? else { return Ok(None) };
+        self.with_entry_at(id, found, work).map(Some)
+    }
+
+    fn with_entry_at<T>(
+        &self,
+        id: &ObjectId,
+        (at, offset): (usize, PackOffset),
+        work: &mut dyn FnMut(&StoredPack, PackOffset) -> Result<T, ReadError>,
+    ) -> Result<T, ReadError> {
         let damage = match work(&self.packs[at], offset) {
-            Ok(done) => return Ok(Some(done)),
+            Ok(done) => return Ok(done),
             Err(error @ (ReadError::Corrupt { .. } | ReadError::Missing { .. })) => of_object(id, error),
             Err(error) => return Err(error),
         };
@@ -242,7 +264,7 @@ impl PackSet {
                 && let Ok(done) = work(stored, other_offset)
             {
                 tracing::warn!(%id, %damage, "an entry is damaged; another pack has the object too");
-                return Ok(Some(done));
+                return Ok(done);
             }
         }
         Err(damage)
@@ -267,12 +289,25 @@ fn of_object(id: &ObjectId, error: ReadError) -> ReadError {
 #[derive(Default)]
 pub(crate) struct Readers {
     idle: Mutex<Vec<Reader>>,
+    buffers: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Readers {
     /// What is kept for later use: a reader that has put together a larger object is dropped.
     const KEPT_OBJECT: usize = 4 << 20;
     const KEPT_READERS: usize = 64;
+
+    /// Memory for the content of an object.
+    fn buffer(&self) -> Vec<u8> {
+        self.buffers.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    fn put_back(&self, buffer: Vec<u8>) {
+        let mut buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
+        if buffer.capacity() <= Self::KEPT_OBJECT && buffers.len() < Self::KEPT_READERS {
+            buffers.push(buffer);
+        }
+    }
 
     /// `work` gives its result and the size of the object it has put together.
     fn with<T>(&self, work: impl FnOnce(&mut Reader) -> (T, usize)) -> T {

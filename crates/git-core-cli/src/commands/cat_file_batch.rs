@@ -2,21 +2,25 @@
 //! are, each answered by a line of a chosen format.
 
 use super::cat_file::copy;
+use super::cat_file_answer::{Answer, Answers};
+use super::cat_file_shares::{AnswerOne, SHARE, Shares, Stop};
 use crate::fail::Failure;
-use crate::input::{read_record, stdin};
-use crate::ondisk;
+use crate::input::read_record;
 use crate::output::{finish, stdout, written};
-use bstr::{BStr, ByteSlice as _};
+use bstr::ByteSlice as _;
 use git_core::Repository;
-use git_core::object::{Header, Kind, ObjectId, ReadError};
+use git_core::object::{ObjectId, ReadError};
 use git_core::store::Snapshot;
-use git_core::store::revision::{self, RevisionError};
-use std::io::Write;
+use std::io::{self, BufRead, BufReader, Write};
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 
-/// Objects of more bytes than this are written piece by piece.
-const STREAMED: u64 = 4 << 20;
+/// Bytes of standard input that are read at once.
+const INPUT: usize = 128 << 10;
+/// From so many lines that are there to be answered on, several threads answer them.
+const MANY: usize = 4 * SHARE;
+/// Shares that are answered ahead of what has been written, for each thread.
+const AHEAD: usize = 4;
 
 /// What is done with each object.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,86 +80,11 @@ impl Default for BatchOptions {
     }
 }
 
-/// A piece of the format.
-enum Atom {
-    Text(Vec<u8>),
-    Name,
-    Kind,
-    Size,
-    DiskSize,
-    DeltaBase,
-    Rest,
-}
-
-/// Takes a format apart.
-fn parse_format(format: &[u8]) -> Result<Vec<Atom>, Failure> {
-    let (mut atoms, mut text, mut rest) = (Vec::new(), Vec::new(), format);
-    while let Some(at) = rest.find_byte(b'%') {
-        text.extend_from_slice(&rest[..at]);
-        rest = &rest[at..];
-        if let Some(after) = rest.strip_prefix(b"%%") {
-            text.push(b'%');
-            rest = after;
-            continue;
-        }
-        let Some(inside) = rest.strip_prefix(b"%(") else {
-            text.push(b'%');
-            rest = &rest[1..];
-            continue;
-        };
-        let end =
-            inside.find_byte(b')').ok_or_else(|| Failure::fatal("format element does not end in ')'"))?;
-        if !text.is_empty() {
-            atoms.push(Atom::Text(std::mem::take(&mut text)));
-        }
-        atoms.push(match &inside[..end] {
-            b"objectname" => Atom::Name,
-            b"objecttype" => Atom::Kind,
-            b"objectsize" => Atom::Size,
-            b"objectsize:disk" => Atom::DiskSize,
-            b"deltabase" => Atom::DeltaBase,
-            b"rest" => Atom::Rest,
-            other => {
-                return Err(Failure::fatal(format_args!("bad cat-file format: %({})", other.as_bstr())));
-            }
-        });
-        rest = &inside[end + 1..];
-    }
-    text.extend_from_slice(rest);
-    if !text.is_empty() {
-        atoms.push(Atom::Text(text));
-    }
-    Ok(atoms)
-}
-
-struct Batch<'a, W> {
-    repository: &'a Repository,
-    snapshot: &'a dyn Snapshot,
-    options: &'a BatchOptions,
-    atoms: Vec<Atom>,
-    splits: bool,
-    asks_header: bool,
-    out: W,
-    line: Vec<u8>,
-    content: Vec<u8>,
-}
-
 /// Runs a batch to the end of its input.
 pub(super) fn run(repository: &Repository, options: &BatchOptions) -> Result<ExitCode, Failure> {
-    let default: &[u8] = b"%(objectname) %(objecttype) %(objectsize)";
-    let atoms = parse_format(options.format.as_deref().unwrap_or(default))?;
     let snapshot = repository.seen(git_core::repository::Seen::Content)?;
-    let mut batch = Batch {
-        repository,
-        snapshot: &*snapshot,
-        options,
-        splits: atoms.iter().any(|atom| matches!(atom, Atom::Rest)),
-        asks_header: atoms.iter().any(|atom| matches!(atom, Atom::Kind | Atom::Size)),
-        atoms,
-        out: stdout(),
-        line: Vec::new(),
-        content: Vec::new(),
-    };
+    let answers = Answers::new(repository, &*snapshot, options)?;
+    let mut batch = Batch { answers, options, out: stdout(), answer: Answer::default() };
     match (options.all, options.mode) {
         (true, BatchMode::Commands) => {
             return Err(Failure::fatal("'--batch-all-objects' cannot be used with '--batch-command'"));
@@ -168,20 +97,34 @@ pub(super) fn run(repository: &Repository, options: &BatchOptions) -> Result<Exi
     Ok(ExitCode::SUCCESS)
 }
 
+struct Batch<'a, W> {
+    answers: Answers<'a>,
+    options: &'a BatchOptions,
+    out: W,
+    answer: Answer,
+}
+
 impl<W: Write> Batch<'_, W> {
     fn all(&mut self) -> Result<(), Failure> {
         let contents = self.options.mode == BatchMode::Contents;
-        for id in all_ids(self.snapshot, self.options.order)? {
-            self.found(&id, id.to_hex().as_bytes(), b"", contents)?;
-        }
-        Ok(())
+        let ids = all_ids(self.answers.snapshot, self.options.order)?;
+        let answer = |answers: &Answers<'_>, at: usize, out: &mut Answer| {
+            answers.found(&ids[at], ids[at].to_hex().as_bytes(), b"", contents, out)
+        };
+        self.many(ids.len(), &answer)
     }
 
+    /// Answers what is there to be read, then flushes: who waits for an answer before asking again gets it, and
+    /// who asks for many at once gets them at once.
     fn lines(&mut self) -> Result<(), Failure> {
-        let (mut input, mut record) = (stdin(), Vec::new());
+        let mut input = BufReader::with_capacity(INPUT, io::stdin().lock());
         let contents = self.options.mode == BatchMode::Contents;
-        while read_record(&mut input, self.options.input_end, &mut record)? {
-            self.named(&record, contents)?;
+        let mut lines = Lines::default();
+        while lines.read(&mut input, self.options.input_end)? {
+            let answer = |answers: &Answers<'_>, at: usize, out: &mut Answer| {
+                answers.named(lines.get(at), contents, out)
+            };
+            self.many(lines.ends.len(), &answer)?;
             if self.options.flush == Flush::EachObject {
                 written(self.out.flush())?;
             }
@@ -189,8 +132,37 @@ impl<W: Write> Batch<'_, W> {
         Ok(())
     }
 
+    /// Gives `count` answers in their order, with as many threads as are worth it.
+    fn many(&mut self, count: usize, answer: AnswerOne<'_>) -> Result<(), Failure> {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(count / SHARE);
+        if threads < 2 || count < MANY {
+            return (0..count).try_for_each(|at| {
+                self.answer.clear();
+                let done = answer(&self.answers, at, &mut self.answer);
+                put(self.answers.snapshot, &self.answer, &mut self.out).and(done)
+            });
+        }
+        let shares = Shares::new(count, threads * AHEAD);
+        let (answers, out) = (&self.answers, &mut self.out);
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| shares.work(answers, answer));
+            }
+            // Whoever still works stops, however this ends.
+            let _stop = Stop(&shares);
+            for number in 0..shares.count {
+                let (share, done) = shares.take(number);
+                put(answers.snapshot, &share, out)?;
+                done?;
+                shares.give_back(share);
+            }
+            Ok(())
+        })
+    }
+
     fn commands(&mut self) -> Result<(), Failure> {
-        let (mut input, mut record) = (stdin(), Vec::new());
+        let mut input = BufReader::with_capacity(INPUT, io::stdin().lock());
+        let mut record = Vec::new();
         let buffered = self.options.flush == Flush::AtEnd;
         while read_record(&mut input, self.options.input_end, &mut record)? {
             if record.is_empty() {
@@ -219,97 +191,64 @@ impl<W: Write> Batch<'_, W> {
                 (b"flush", Some(_)) => return Err(Failure::fatal("flush takes no arguments")),
                 _ => return Err(Failure::fatal(format_args!("unknown command: '{}'", record.as_bstr()))),
             }
-            if !buffered {
+            if !buffered && input.buffer().find_byte(self.options.input_end).is_none() {
                 written(self.out.flush())?;
             }
         }
         Ok(())
     }
 
-    /// Answers for the object that a line names.
-    fn named(&mut self, line: &[u8], contents: bool) -> Result<(), Failure> {
-        let (name, rest) = match line.iter().position(|byte| matches!(byte, b' ' | b'\t')) {
-            Some(at) if self.splits => {
-                let after = &line[at..];
-                let skip = after.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-                (&line[..at], &after[skip..])
-            }
-            _ => (line, &b""[..]),
-        };
-        let id =
-            if name.len() == self.snapshot.format().hex_len() { ObjectId::from_hex(name).ok() } else { None };
-        let id = match id {
-            Some(id) => Ok(id),
-            None => revision::resolve(self.snapshot, name),
-        };
-        match id {
-            Ok(id) => self.found(&id, name, rest, contents),
-            Err(RevisionError::Ambiguous { .. }) => self.report(name, "ambiguous"),
-            Err(RevisionError::Read(error)) if !matches!(error, ReadError::Missing { .. }) => {
-                Err(error.into())
-            }
-            Err(_) => self.report(name, "missing"),
+    fn named(&mut self, name: &[u8], contents: bool) -> Result<(), Failure> {
+        self.answer.clear();
+        let done = self.answers.named(name, contents, &mut self.answer);
+        put(self.answers.snapshot, &self.answer, &mut self.out).and(done)
+    }
+}
+
+/// Writes an answer, with the objects that it leaves out.
+fn put(snapshot: &dyn Snapshot, answer: &Answer, out: &mut impl Write) -> Result<(), Failure> {
+    let mut from = 0;
+    for (at, id) in &answer.large {
+        written(out.write_all(&answer.bytes[from..*at]))?;
+        copy(snapshot, id, out)?;
+        from = *at;
+    }
+    written(out.write_all(&answer.bytes[from..]))
+}
+
+/// Records that were there to be read at once.
+#[derive(Default)]
+struct Lines {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Lines {
+    /// Waits for one record, and takes those that came with it; `false` at the end of the input.
+    fn read(&mut self, input: &mut BufReader<impl io::Read>, end: u8) -> io::Result<bool> {
+        self.bytes.clear();
+        self.ends.clear();
+        if input.read_until(end, &mut self.bytes)? == 0 {
+            return Ok(false);
         }
+        if self.bytes.last() == Some(&end) {
+            self.bytes.pop();
+        }
+        self.ends.push(self.bytes.len());
+        let mut used = 0;
+        let there = input.buffer();
+        while let Some(len) = there[used..].find_byte(end) {
+            self.bytes.extend_from_slice(&there[used..used + len]);
+            self.ends.push(self.bytes.len());
+            used += len + 1;
+        }
+        input.consume(used);
+        Ok(true)
     }
 
-    fn found(&mut self, id: &ObjectId, name: &[u8], rest: &[u8], contents: bool) -> Result<(), Failure> {
-        let header = if contents || self.asks_header {
-            match self.snapshot.header(id)? {
-                Some(header) => header,
-                None => return self.report(name, "missing"),
-            }
-        } else if self.options.all || self.snapshot.contains(id)? {
-            // Nobody looks at it.
-            Header { kind: Kind::Blob, size: 0 }
-        } else {
-            return self.report(name, "missing");
-        };
-        self.format(id, header, rest)?;
-        written(self.out.write_all(&self.line))?;
-        if contents {
-            if header.kind == Kind::Blob && header.size > STREAMED {
-                copy(self.snapshot, id, &mut self.out)?;
-            } else {
-                self.snapshot.require(id, &mut self.content)?;
-                written(self.out.write_all(&self.content))?;
-            }
-            written(self.out.write_all(&[self.options.output_end]))?;
-        }
-        Ok(())
-    }
-
-    /// Puts the line for an object together.
-    fn format(&mut self, id: &ObjectId, header: Header, rest: &[u8]) -> Result<(), Failure> {
-        self.line.clear();
-        let mut stored = None;
-        for atom in &self.atoms {
-            if matches!(atom, Atom::DiskSize | Atom::DeltaBase) && stored.is_none() {
-                stored = Some(ondisk::stored(self.repository, self.snapshot, id)?);
-            }
-            let line = &mut self.line;
-            match (atom, &stored) {
-                (Atom::Text(text), _) => line.extend_from_slice(text),
-                (Atom::Name, _) => id.write_hex(line),
-                (Atom::Kind, _) => line.extend_from_slice(header.kind.name().as_bytes()),
-                (Atom::Size, _) => written(write!(line, "{}", header.size))?,
-                (Atom::DiskSize, stored) => {
-                    written(write!(line, "{}", stored.as_ref().map_or(0, |stored| stored.size)))?;
-                }
-                (Atom::DeltaBase, stored) => stored
-                    .as_ref()
-                    .and_then(|stored| stored.base)
-                    .unwrap_or_else(|| ObjectId::null(id.format()))
-                    .write_hex(line),
-                (Atom::Rest, _) => line.extend_from_slice(rest),
-            }
-        }
-        self.line.push(self.options.output_end);
-        Ok(())
-    }
-
-    fn report(&mut self, name: &[u8], what: &str) -> Result<(), Failure> {
-        let end = char::from(self.options.output_end);
-        written(write!(self.out, "{} {what}{end}", BStr::new(name)))
+    fn get(&self, at: usize) -> &[u8] {
+        let start = if at == 0 { 0 } else { self.ends[at - 1] };
+        &self.bytes[start..self.ends[at]]
     }
 }
 

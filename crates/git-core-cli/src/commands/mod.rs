@@ -1,7 +1,9 @@
 //! The table of commands; each one is a file here.
 
 mod cat_file;
+mod cat_file_answer;
 mod cat_file_batch;
+mod cat_file_shares;
 mod clone;
 mod commit_graph;
 mod count_objects;

@@ -1,6 +1,6 @@
 //! Reading objects: inflating entries and applying chains of deltas of any length, one link at a time.
 
-use crate::cache::{CacheKey, Keep};
+use crate::cache::{CacheKey, Form, Keep, Node};
 use crate::data::MAX_READ;
 use crate::delta::{self, DeltaHeader};
 use crate::entry::MAX_ENTRY_HEADER_LEN;
@@ -19,25 +19,32 @@ pub struct Reader {
     delta: Vec<u8>,
     spare: Vec<u8>,
     chain: Vec<Link>,
+    passed: Vec<PackOffset>,
 }
 
 /// A delta on the way from an object to its base.
-#[derive(Clone, Copy)]
 struct Link {
     offset: PackOffset,
     header_len: usize,
     size: u64,
+    /// Where its base is, in the same pack.
+    base: Option<PackOffset>,
+    /// The delta, if it is in hand.
+    held: Option<Arc<Node>>,
 }
 
 /// Where the deltas of a chain end.
 enum Root {
     /// At an object that is in hand.
-    Held(Kind, Arc<Vec<u8>>),
+    Held(Kind, Arc<Node>),
     /// At a whole entry.
     Whole(Kind, Link),
     /// At an object of another pack or storage.
     Outside(ObjectId),
 }
+
+/// So many bytes are put together before an object in the middle of a chain is kept.
+const DEAR: usize = 128 << 10;
 
 impl Reader {
     /// A reader that holds no memory yet.
@@ -63,70 +70,86 @@ impl Reader {
         let root = self.walk(pack, offset, outside)?;
         if self.chain.is_empty() {
             return match root {
-                Root::Held(kind, content) => {
+                Root::Held(kind, node) => {
                     out.clear();
-                    out.extend_from_slice(&content);
+                    out.extend_from_slice(&node.content);
                     Ok(kind)
                 }
-                Root::Whole(kind, link) => self.inflate(pack, link, out).map(|()| kind),
+                Root::Whole(kind, link) => self.inflate(pack, &link, out).map(|()| kind),
                 Root::Outside(id) => outside.ok_or(ReadError::Missing { id })?.require(&id, out),
             };
         }
-        // The chain is resolved in two buffers that change places; what is worth keeping is copied out.
         let (kind, mut base) = match root {
-            Root::Held(kind, content) => (kind, Base::Shared(content)),
-            Root::Whole(kind, link) => {
-                let mut content = std::mem::take(&mut self.spare);
-                self.inflate(pack, link, &mut content)?;
-                (kind, self.keep(pack, link.offset, kind, content))
-            }
+            Root::Held(kind, node) => (kind, Base::Held(node)),
+            Root::Whole(kind, link) => (kind, self.entry(pack, &link, Form::Object(kind))?),
             Root::Outside(id) => {
                 let mut content = std::mem::take(&mut self.spare);
                 let kind = outside.ok_or(ReadError::Missing { id })?.require(&id, &mut content)?;
                 (kind, Base::Own(content))
             }
         };
-        let mut delta = std::mem::take(&mut self.delta);
+        // The chain is resolved in two buffers that change places; what is worth keeping is copied out.
+        let mut copied = 0;
         while let Some(link) = self.chain.pop() {
-            self.inflate(pack, link, &mut delta)?;
             let last = self.chain.is_empty();
-            let mut result = std::mem::take(if last { &mut *out } else { &mut self.spare });
-            delta::apply(&base, &delta, pack.object_bytes, &mut result)
-                .map_err(|error| pack.corrupt(link.offset, error))?;
-            let next = if last {
-                *out = result;
-                Base::Own(Vec::new())
-            } else {
-                self.keep(pack, link.offset, kind, result)
+            let delta = match (&link.held, link.base) {
+                (Some(node), _) => Base::Held(node.clone()),
+                // A delta that is itself a base will be wanted again.
+                (None, Some(base)) if !last => self.entry(pack, &link, Form::Delta { base: base.0 })?,
+                (None, _) => {
+                    let mut delta = std::mem::take(&mut self.delta);
+                    self.inflate(pack, &link, &mut delta)?;
+                    Base::Own(delta)
+                }
             };
-            let used = std::mem::replace(&mut base, next);
-            if let Base::Own(buffer) = used
+            let mut result = std::mem::take(if last { &mut *out } else { &mut self.spare });
+            let applied = delta::apply(&base, &delta, pack.object_bytes, &mut result);
+            if let Base::Own(buffer) = delta {
+                self.delta = buffer;
+            }
+            if last {
+                *out = result;
+                applied.map_err(|error| pack.corrupt(link.offset, error))?;
+                break;
+            }
+            applied.map_err(|error| pack.corrupt(link.offset, error))?;
+            copied += result.len();
+            let key = cache_key(pack, link.offset);
+            if self.chain.len() == 1 || copied > DEAR && key.is_landmark() {
+                copied = 0;
+                if pack.cache.takes(Keep::Object, result.len()) {
+                    // A copy of the right size, so that the cache holds no more than it books.
+                    let content = result.as_slice().to_vec();
+                    pack.cache.put(Keep::Object, key, Form::Object(kind), content);
+                }
+            }
+            if let Base::Own(buffer) = std::mem::replace(&mut base, Base::Own(result))
                 && buffer.capacity() <= MAX_SPARE
             {
                 self.spare = buffer;
             }
         }
-        self.delta = delta;
+        if let Base::Own(buffer) = base
+            && buffer.capacity() <= MAX_SPARE
+        {
+            self.spare = buffer;
+        }
         Ok(kind)
     }
 
-    /// Puts an object that is the base of the next link into the cache, if it should be there.
-    fn keep(&self, pack: &Pack, offset: PackOffset, kind: Kind, content: Vec<u8>) -> Base {
-        // Which bases are landmarks depends on where they stand only, so that all chains agree on them.
-        let landmark = offset.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 61 == 0;
-        let keep = match landmark {
-            true => Keep::Landmark,
-            false if self.chain.len() == 1 => Keep::Recent,
-            false => return Base::Own(content),
+    /// What an entry that is a base inflates to, from now on in the cache if it fits.
+    fn entry(&mut self, pack: &Pack, link: &Link, form: Form) -> Result<Base, ReadError> {
+        let fits = usize::try_from(link.size).is_ok_and(|size| pack.cache.takes(Keep::Entry, size));
+        let mut content = match (fits, form) {
+            (true, _) => Vec::new(),
+            (false, Form::Object(_)) => std::mem::take(&mut self.spare),
+            (false, Form::Delta { .. }) => std::mem::take(&mut self.delta),
         };
-        if !pack.cache.takes(keep, content.len()) {
-            return Base::Own(content);
-        }
-        // A copy of the right size, so that the cache holds no more than it books; the buffer stays in use.
-        let mut kept = Vec::with_capacity(content.len());
-        kept.extend_from_slice(&content);
-        pack.cache.put(cache_key(pack, offset), keep, kind, &Arc::new(kept));
-        Base::Own(content)
+        self.inflate(pack, link, &mut content)?;
+        Ok(match fits {
+            true => Base::Held(pack.cache.put(Keep::Entry, cache_key(pack, link.offset), form, content)),
+            false => Base::Own(content),
+        })
     }
 
     /// Kind and size of the object whose entry begins at `offset`, without inflating more than the first
@@ -140,19 +163,47 @@ impl Reader {
         offset: PackOffset,
         outside: Option<&dyn Objects>,
     ) -> Result<Header, ReadError> {
-        let root = self.walk(pack, offset, outside)?;
-        let (kind, root_size) = match root {
-            Root::Held(kind, content) => (kind, content.len() as u64),
-            Root::Whole(kind, link) => (kind, link.size),
-            Root::Outside(id) => {
-                let found = outside.map(|objects| objects.header(&id)).transpose()?.flatten();
-                let header = found.ok_or(ReadError::Missing { id })?;
-                (header.kind, header.size)
+        self.passed.clear();
+        let mut at = offset;
+        let mut first = None;
+        let (kind, root_size) = loop {
+            let key = cache_key(pack, at);
+            // What is behind the first entry is only asked for its kind.
+            if first.is_some()
+                && let Some(kind) = pack.cache.kind(key)
+            {
+                break (kind, 0);
             }
+            let (header, header_len) = pack.entry_header(at)?;
+            let link = Link { offset: at, header_len, size: header.size, base: None, held: None };
+            let next = match header.kind {
+                EntryKind::Whole(kind) => break (kind, header.size),
+                other => match base_of(pack, at, other)? {
+                    Ok(next) => next,
+                    Err(id) => {
+                        let found = outside.map(|objects| objects.header(&id)).transpose()?.flatten();
+                        let found = found.ok_or(ReadError::Missing { id })?;
+                        first.get_or_insert(link);
+                        break (found.kind, found.size);
+                    }
+                },
+            };
+            first.get_or_insert(link);
+            self.passed.push(at);
+            if self.passed.len() > pack.count() as usize {
+                return Err(pack.corrupt(offset, "its chain of deltas is a cycle"));
+            }
+            at = next;
         };
-        let size = match self.chain.first() {
+        if first.is_some() {
+            self.passed.push(at);
+        }
+        for passed in self.passed.drain(..).skip(1) {
+            pack.cache.remember_kind(cache_key(pack, passed), kind);
+        }
+        let size = match first {
             None => root_size,
-            Some(link) => self.delta_header(pack, *link)?.result_size,
+            Some(link) => self.delta_header(pack, &link)?.result_size,
         };
         Ok(Header { kind, size })
     }
@@ -167,34 +218,45 @@ impl Reader {
         self.chain.clear();
         let mut at = offset;
         loop {
-            if let Some((kind, content)) = pack.cache.get(cache_key(pack, at)) {
-                return Ok(Root::Held(kind, content));
+            let key = cache_key(pack, at);
+            if (self.chain.len() <= 2 || key.is_landmark())
+                && let Some(node) = pack.cache.get(Keep::Object, key)
+                && let Form::Object(kind) = node.form
+            {
+                return Ok(Root::Held(kind, node));
             }
-            let (header, header_len) = pack.entry_header(at)?;
-            let link = Link { offset: at, header_len, size: header.size };
-            at = match header.kind {
-                EntryKind::Whole(kind) => return Ok(Root::Whole(kind, link)),
-                EntryKind::OfsDelta { .. } => header
-                    .kind
-                    .base_offset(at)
-                    .ok_or_else(|| pack.corrupt(at, "the delta base is outside of the pack"))?,
-                EntryKind::RefDelta { base } => match pack.find(&base)? {
-                    Some(offset) => offset,
-                    None if outside.is_some() || self.chain.is_empty() => {
-                        self.chain.push(link);
-                        return Ok(Root::Outside(base));
-                    }
-                    None => return Err(ReadError::Missing { id: base }),
-                },
-            };
             if self.chain.len() >= pack.count() as usize {
                 return Err(pack.corrupt(offset, "its chain of deltas is a cycle"));
             }
+            if let Some(node) = pack.cache.get(Keep::Entry, key) {
+                let next = match node.form {
+                    Form::Object(kind) => return Ok(Root::Held(kind, node)),
+                    Form::Delta { base } => PackOffset(base),
+                };
+                let size = node.content.len() as u64;
+                self.chain.push(Link { offset: at, header_len: 0, size, base: Some(next), held: Some(node) });
+                at = next;
+                continue;
+            }
+            let (header, header_len) = pack.entry_header(at)?;
+            let mut link = Link { offset: at, header_len, size: header.size, base: None, held: None };
+            at = match header.kind {
+                EntryKind::Whole(kind) => return Ok(Root::Whole(kind, link)),
+                other => match base_of(pack, at, other)? {
+                    Ok(next) => next,
+                    Err(id) if outside.is_some() || self.chain.is_empty() => {
+                        self.chain.push(link);
+                        return Ok(Root::Outside(id));
+                    }
+                    Err(id) => return Err(ReadError::Missing { id }),
+                },
+            };
+            link.base = Some(at);
             self.chain.push(link);
         }
     }
 
-    fn delta_header(&mut self, pack: &Pack, link: Link) -> Result<DeltaHeader, ReadError> {
+    fn delta_header(&mut self, pack: &Pack, link: &Link) -> Result<DeltaHeader, ReadError> {
         let mut start = [0; DeltaHeader::MAX_LEN];
         // The first bytes of a delta may lie behind the code tables of its first block.
         let mut window = 512;
@@ -213,7 +275,7 @@ impl Reader {
     }
 
     /// Replaces `out` with what the entry inflates to.
-    fn inflate(&mut self, pack: &Pack, link: Link, out: &mut Vec<u8>) -> Result<(), ReadError> {
+    fn inflate(&mut self, pack: &Pack, link: &Link, out: &mut Vec<u8>) -> Result<(), ReadError> {
         if link.size > pack.object_bytes {
             return Err(Stopped::Limit { name: "object_bytes", bound: pack.object_bytes }.into());
         }
@@ -232,7 +294,7 @@ impl Reader {
         self.inflate_windows(pack, link, out)
     }
 
-    fn inflate_windows(&mut self, pack: &Pack, link: Link, out: &mut Vec<u8>) -> Result<(), ReadError> {
+    fn inflate_windows(&mut self, pack: &Pack, link: &Link, out: &mut Vec<u8>) -> Result<(), ReadError> {
         let corrupt = |error: InflateError| pack.corrupt(link.offset, error);
         let declared = link.size;
         let end = pack.entry_range(link.offset)?.end;
@@ -263,14 +325,25 @@ impl Reader {
     }
 }
 
+/// Where the base of a delta is: at an offset of the pack, or an object that the pack does not have.
+fn base_of(pack: &Pack, at: PackOffset, kind: EntryKind) -> Result<Result<PackOffset, ObjectId>, ReadError> {
+    match kind {
+        EntryKind::RefDelta { base } => Ok(pack.find(&base)?.ok_or(base)),
+        kind => {
+            let base = kind.base_offset(at);
+            base.map(Ok).ok_or_else(|| pack.corrupt(at, "the delta base is outside of the pack"))
+        }
+    }
+}
+
 fn cache_key(pack: &Pack, offset: PackOffset) -> CacheKey {
     CacheKey { pack: pack.cache_number, offset: offset.0 }
 }
 
-/// An object that the next delta is applied to.
+/// An object that the next delta is applied to, or the delta.
 enum Base {
     Own(Vec<u8>),
-    Shared(Arc<Vec<u8>>),
+    Held(Arc<Node>),
 }
 
 impl Deref for Base {
@@ -279,7 +352,7 @@ impl Deref for Base {
     fn deref(&self) -> &[u8] {
         match self {
             Base::Own(content) => content,
-            Base::Shared(content) => content,
+            Base::Held(node) => &node.content,
         }
     }
 }

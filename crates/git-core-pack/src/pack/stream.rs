@@ -19,6 +19,18 @@ pub struct BlobStream<'p> {
 }
 
 impl Pack {
+    /// Kind and size of the object at `offset` if it is stored whole; `None` when it is stored as a delta.
+    ///
+    /// # Errors
+    /// [`ReadError::Corrupt`] when the entry's header is damaged.
+    pub fn whole(&self, offset: PackOffset) -> Result<Option<Header>, ReadError> {
+        let (entry, _) = self.entry_header(offset)?;
+        Ok(match entry.kind {
+            EntryKind::Whole(kind) => Some(Header { kind, size: entry.size }),
+            _ => None,
+        })
+    }
+
     /// Opens the object at `offset` for reading piece by piece; `None` when it is stored as a delta, which
     /// can only be read as a whole. Checks nothing but lengths and the entry's own checksum.
     ///
