@@ -1,4 +1,4 @@
-//! Where an object is: pack indexes, reverse indexes and multi-pack indexes, as pure functions on bytes.
+//! Where an object is: pack indexes, reverse indexes, multi-pack indexes and bitmaps, as pure functions on bytes.
 //!
 //! Nothing here opens a file: whoever has the bytes of an `.idx` or `.rev` file (mapped, read or received)
 //! hands them in. What stands at an offset of a pack is left to `git-core-pack`. [`graph`] holds what walks need
@@ -7,8 +7,10 @@
 //! The formats are those of `gitformat-pack(5)` and `gitformat-commit-graph(5)`.
 #![forbid(unsafe_code)]
 
+pub mod bitmap;
 mod bytes;
 mod error;
+pub mod ewah;
 mod file;
 pub mod graph;
 pub mod midx;

@@ -6,6 +6,7 @@
 #![deny(unsafe_code)]
 
 mod altered;
+mod bitmap;
 pub mod config;
 pub mod conformance;
 mod error;
@@ -21,6 +22,7 @@ mod storage;
 pub mod walk;
 
 pub use altered::{Alterations, Altered};
+pub use bitmap::{BitmapRows, PackRows, StoredBitmap};
 pub use error::{CommitError, ReceiveError};
 pub use storage::{
     Committed, Location, ObjectObserver, PackOptions, PackReceived, Quarantine, Reference, Snapshot, Storage,

@@ -1,7 +1,7 @@
 //! What a repository will hold once received objects are committed: a snapshot with more in front of it.
 
 use crate::pack_set::{PackSet, Readers};
-use crate::{Location, Reference, Snapshot, StoredPack};
+use crate::{Location, Reference, Snapshot, StoredBitmap, StoredPack};
 use git_core_idx::SharedBytes;
 use git_core_idx::graph::CommitGraph;
 use git_core_object::{Header, IdPrefix, Kind, ObjectFormat, ObjectId, Objects, ReadError};
@@ -180,6 +180,10 @@ impl Snapshot for Overlay {
 
     fn alters_history(&self) -> bool {
         self.base.alters_history()
+    }
+
+    fn bitmap(&self) -> Option<Arc<StoredBitmap>> {
+        self.base.bitmap()
     }
 
     fn shallow(&self) -> &[ObjectId] {

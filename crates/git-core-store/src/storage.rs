@@ -4,7 +4,7 @@
 //! received visible together with the refs that need it, in one call. All three are object-safe and blocking.
 //! Every implementation passes the suite in [`conformance`](crate::conformance).
 
-use crate::{CommitError, ReceiveError};
+use crate::{CommitError, ReceiveError, StoredBitmap};
 use git_core_idx::SharedBytes;
 use git_core_idx::graph::CommitGraph;
 use git_core_idx::midx::MidxFile;
@@ -148,6 +148,12 @@ pub trait Snapshot: Objects {
     /// Whether some objects are to be read as others: there are grafts or replacements.
     fn alters_history(&self) -> bool {
         false
+    }
+
+    /// The reachability bitmap, where there is one. Its packs are among [`packs`](Self::packs), and it holds for
+    /// the history as this snapshot shows it.
+    fn bitmap(&self) -> Option<Arc<StoredBitmap>> {
+        None
     }
 
     /// The commits whose parents the repository does not have, sorted; empty unless it is shallow.

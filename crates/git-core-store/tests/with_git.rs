@@ -11,6 +11,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+#[path = "with_git/bitmaps.rs"]
+mod bitmaps;
+
 const FORMATS: [ObjectFormat; 2] = [ObjectFormat::Sha1, ObjectFormat::Sha256];
 
 fn command(dir: &Path, args: &[&str]) -> Command {

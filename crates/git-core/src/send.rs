@@ -1,10 +1,12 @@
 //! A pack on its way out: what a peer lacks is counted, planned, and written piece by piece. Deltas are searched
 //! where it is worth it.
+//!
+//! Where the count shows that a peer wants exactly what one pack holds, that pack is sent as it lies there.
 
 use git_core_object::{Context, Kind, ObjectId, Objects as _, ReadError};
-use git_core_pack::{DeltaForm, PackWriter, SearchOptions, WriteError, WriteOptions};
+use git_core_pack::{DeltaForm, MAX_READ, Pack, PackWriter, SearchOptions, WriteError, WriteOptions};
 use git_core_store::Snapshot;
-use git_core_store::walk::{self, MissingExcludes, ObjectSet, Query};
+use git_core_store::walk::{self, CountOptions, MissingExcludes, ObjectSet, Query};
 use git_core_transport::server::{PackStream, Refusal};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -22,6 +24,28 @@ pub struct PackWish {
     pub ofs_delta: bool,
     /// Annotated tags come with what they point to.
     pub include_tag: bool,
+    /// How it is made.
+    pub options: SendOptions,
+}
+
+/// How packs for peers are made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SendOptions {
+    /// How objects are counted.
+    pub count: CountOptions,
+    /// Whether a pack may be sent as it lies in the repository.
+    pub whole: WholePacks,
+}
+
+/// Whether a pack that holds exactly what is wanted is sent as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WholePacks {
+    /// It is.
+    #[default]
+    Copy,
+    /// It is put together anew.
+    Rewrite,
 }
 
 /// Up to so many objects, deltas are searched for all that are none yet …
@@ -30,8 +54,11 @@ const SEARCHED_OBJECTS: u64 = 20_000;
 const SEARCHED_SHARE: usize = 64;
 
 /// A pack that is being written for a peer.
-pub struct PackFeed {
-    writer: PackWriter,
+pub struct PackFeed(Source);
+
+enum Source {
+    Writer(Box<PackWriter>),
+    Whole { pack: Arc<Pack>, sent: u64 },
 }
 
 impl PackFeed {
@@ -47,11 +74,20 @@ impl PackFeed {
         };
         let packed: u64 = snapshot.packs().iter().map(|stored| u64::from(stored.pack.count())).sum();
         let mut set = match wish.haves.is_empty() && packed > SEARCHED_OBJECTS {
-            true => walk::reachable(&*snapshot, &query, cx)?,
+            true => walk::reachable_with(&*snapshot, &query, &wish.options.count, cx)?,
             false => walk::reachable_named(&*snapshot, &query, cx)?,
         };
         if wish.include_tag {
             add_tags(&*snapshot, &mut set)?;
+        }
+        // Every object of the pack was reached and nothing else was: it holds nothing that is not to be seen. Its
+        // trailer tells the receiver whether it arrived unharmed.
+        if wish.options.whole == WholePacks::Copy
+            && wish.ofs_delta
+            && let Some(pack) = set.whole_pack()
+        {
+            let pack = set.numbers().packs()[pack].pack.clone();
+            return Ok(PackFeed(Source::Whole { pack, sent: 0 }));
         }
         let mut plan = set.plan(snapshot.format())?;
         let delta_form = if wish.ofs_delta { DeltaForm::Ofs } else { DeltaForm::Ref };
@@ -75,12 +111,15 @@ impl PackFeed {
         let objects: Arc<dyn git_core_object::Objects> = snapshot;
         let writer = PackWriter::new(plan, objects, options)
             .map_err(|error| ReadError::corrupt("the pack to be sent", error))?;
-        Ok(PackFeed { writer })
+        Ok(PackFeed(Source::Writer(Box::new(writer))))
     }
 
     /// How many objects the pack holds.
     pub fn objects(&self) -> u32 {
-        self.writer.objects()
+        match &self.0 {
+            Source::Writer(writer) => writer.objects(),
+            Source::Whole { pack, .. } => pack.count(),
+        }
     }
 
     /// Appends the next piece; `Break` with the last one.
@@ -88,13 +127,29 @@ impl PackFeed {
     /// # Errors
     /// [`WriteError`] when an object cannot be read; the pack cannot be completed then.
     pub fn fill(&mut self, out: &mut Vec<u8>, cx: &Context) -> Result<ControlFlow<()>, WriteError> {
-        self.writer.fill(out, cx)
+        match &mut self.0 {
+            Source::Writer(writer) => writer.fill(out, cx),
+            Source::Whole { pack, sent } => {
+                cx.check()?;
+                let size = pack.data().size();
+                // The first piece leaves at once.
+                let most = if *sent == 0 { FIRST_PIECE } else { PIECE };
+                let end = size.min(*sent + most);
+                out.extend_from_slice(&pack.data().read(*sent..end)?);
+                *sent = end;
+                Ok(if end == size { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+            }
+        }
     }
 }
 
+const FIRST_PIECE: u64 = 32 << 10;
+const PIECE: u64 = 512 << 10;
+const _: () = assert!(PIECE <= MAX_READ);
+
 impl PackStream for PackFeed {
     fn fill(&mut self, out: &mut Vec<u8>, cx: &Context) -> Result<ControlFlow<()>, Refusal> {
-        self.writer.fill(out, cx).map_err(|error| match error {
+        PackFeed::fill(self, out, cx).map_err(|error| match error {
             WriteError::Stopped(stopped) => Refusal::from(stopped),
             other => Refusal::internal(other),
         })

@@ -17,7 +17,8 @@ use git_core::object::{Context, Kind, ObjectId, ReadError, TagRef};
 use git_core::repository::Seen;
 use git_core::store::Snapshot;
 use git_core::store::walk::{
-    self, History, HistoryCommit, HistoryMark, Listed, MissingExcludes, Query, list_objects, peel,
+    self, CountOptions, History, HistoryCommit, HistoryMark, Listed, MissingExcludes, Query, list_objects,
+    peel,
 };
 use std::collections::HashSet;
 use std::io::Write;
@@ -57,6 +58,7 @@ struct Request {
     ignore_missing: bool,
     abbreviate: Option<usize>,
     history: HistoryOptions,
+    count_options: CountOptions,
 }
 
 fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
@@ -104,7 +106,8 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
                     revisions.add_refs(&*snapshot, &selection, not)?;
                 }
             }
-            Arg::Long("use-bitmap-index" | "no-object-names" | "object-names") => {}
+            Arg::Long("use-bitmap-index") => request.count_options = CountOptions::with_bitmap(),
+            Arg::Long("no-object-names" | "object-names") => {}
             Arg::Long("progress") => drop(args.optional_value()),
             Arg::Value(text) => {
                 let text = repo::operand(text);
@@ -187,7 +190,8 @@ impl<W: Write> Lister<'_, W> {
         let silent = request.quiet || request.count;
         if request.objects && silent && !request.history.selects() && !request.disk_usage {
             let cx = Context::new();
-            let set = walk::reachable(self.snapshot, &revisions.query(), &cx).map_err(|e| bad_object(&e))?;
+            let set = walk::reachable_with(self.snapshot, &revisions.query(), &request.count_options, &cx)
+                .map_err(|e| bad_object(&e))?;
             self.count = set.len();
             return Ok(());
         }

@@ -4,6 +4,7 @@
 //! goes through [`sys::Disk`].
 
 mod alternates;
+mod bitmap;
 pub mod commit_graph;
 pub mod init;
 pub mod layout;
@@ -22,6 +23,7 @@ mod storage;
 pub mod sys;
 
 pub use alternates::alternates as alternate_directories;
+pub use bitmap::{bitmap_of_pack, bitmap_options};
 pub(crate) use loose::create_scratch;
 pub use objects::{FsObjects, ObjectsOptions};
 pub use packs::open_pack;

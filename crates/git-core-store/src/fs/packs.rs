@@ -6,7 +6,7 @@
 use super::map::Mapped;
 use super::midx::{agrees, open_midx};
 use crate::pack_set::{PackSet, Readers};
-use crate::{StoredMidx, StoredPack};
+use crate::{StoredBitmap, StoredMidx, StoredPack};
 use git_core_idx::midx::{MidxFile, PackNumber};
 use git_core_idx::{IdxFile, RevFile, ReverseIndex, SharedBytes};
 use git_core_object::{ObjectFormat, ReadError};
@@ -15,7 +15,7 @@ use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 /// How packs are opened.
@@ -46,6 +46,8 @@ pub(crate) struct PackList {
     broken: Vec<(Origin, String)>,
     /// How each directory looked when it was read.
     states: Vec<DirState>,
+    /// Opened when it is first asked for.
+    bitmap: OnceLock<Option<Arc<StoredBitmap>>>,
 }
 
 /// The files of one pack. A pack is opened anew when any of this changes.
@@ -74,11 +76,16 @@ impl PackList {
     /// The list of no directory, to [`rescan`](Self::rescan) from.
     pub(crate) fn empty(readers: Arc<Readers>) -> Self {
         let set = PackSet::new(Vec::new(), readers);
-        PackList { set, origins: Vec::new(), broken: Vec::new(), states: Vec::new() }
+        PackList { set, origins: Vec::new(), broken: Vec::new(), states: Vec::new(), bitmap: OnceLock::new() }
     }
 
     pub(crate) fn set(&self) -> &PackSet {
         &self.set
+    }
+
+    /// The bitmap of these packs, if there is one that can be used.
+    pub(crate) fn bitmap(&self) -> Option<Arc<StoredBitmap>> {
+        self.bitmap.get_or_init(|| super::bitmap::find(self.set.packs())).clone()
     }
 
     /// Packs that are there and cannot be opened.
@@ -143,7 +150,7 @@ impl PackList {
             false => Vec::new(),
         };
         let set = PackSet::with_indexes(packs, indexes, self.set.readers().clone());
-        Ok(PackList { set, origins, broken, states })
+        Ok(PackList { set, origins, broken, states, bitmap: OnceLock::new() })
     }
 }
 

@@ -3,7 +3,7 @@
 use super::objects::FsObjects;
 use super::packs::PackList;
 use super::refs::RefsSnapshot;
-use crate::{Location, Reference, Snapshot, StoredMidx, StoredPack};
+use crate::{Location, Reference, Snapshot, StoredBitmap, StoredMidx, StoredPack};
 use git_core_idx::SharedBytes;
 use git_core_idx::graph::CommitGraph;
 use git_core_object::{Header, IdPrefix, Kind, ObjectFormat, ObjectId, Objects, ReadError};
@@ -141,6 +141,11 @@ impl Snapshot for FsSnapshot {
             return None;
         }
         self.graph.get_or_init(|| self.objects.load_commit_graph().map(Arc::new)).clone()
+    }
+
+    fn bitmap(&self) -> Option<Arc<StoredBitmap>> {
+        // A bitmap knows nothing of where a shallow history ends.
+        if self.shallow.is_empty() { self.packs.bitmap() } else { None }
     }
 
     fn shallow(&self) -> &[ObjectId] {

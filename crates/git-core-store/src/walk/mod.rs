@@ -6,11 +6,14 @@
 //! whether an update is a fast-forward, [`MergeBases`] where histories meet. All of them run on any [`Snapshot`](crate::Snapshot).
 
 mod ancestry;
+mod bitmap_write;
 pub(crate) mod changed;
 mod commits;
 mod connectivity;
+mod covered;
 mod graph;
 mod history;
+mod introduced;
 mod listing;
 mod marks;
 mod merge_base;
@@ -20,6 +23,7 @@ mod reachable;
 mod trees;
 
 pub use ancestry::is_ancestor;
+pub use bitmap_write::{BitmapOptions, BitmapWriteError, write_bitmap};
 pub use commits::{CommitWalk, MissingExcludes, Query, WalkedCommit};
 pub use connectivity::check_connected;
 pub use history::{
@@ -30,7 +34,7 @@ pub use listing::{Listed, list_objects};
 pub use merge_base::MergeBases;
 pub use negotiate::{Haves, Ready};
 pub use numbers::Numbers;
-pub use reachable::{ObjectSet, reachable, reachable_named};
+pub use reachable::{CountOptions, ObjectSet, UseBitmap, reachable, reachable_named, reachable_with};
 
 use git_core_object::{Kind, ObjectFormat, ObjectId, Objects, ReadError, TagRef};
 

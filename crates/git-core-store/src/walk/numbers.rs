@@ -27,8 +27,15 @@ impl Numbers {
     ///
     /// Packs whose objects together are more than a `u32` can count are left to the numbers given as met.
     pub fn new(snapshot: &dyn Snapshot) -> Self {
+        Numbers::beginning_with(&[], snapshot)
+    }
+
+    /// As [`new`](Self::new), but some of the packs come before the others.
+    pub(super) fn beginning_with(first: &[Arc<StoredPack>], snapshot: &dyn Snapshot) -> Self {
         let (mut packs, mut bases, mut next) = (Vec::new(), vec![0u32], 0u32);
-        for pack in snapshot.packs() {
+        let is_first = |pack: &Arc<StoredPack>| first.iter().any(|first| Arc::ptr_eq(first, pack));
+        let rest = snapshot.packs().iter().filter(|pack| !is_first(pack));
+        for pack in first.iter().chain(rest) {
             // The upper half is for objects that are not packed.
             let Some(sum) = next.checked_add(pack.pack.idx().count()).filter(|n| *n <= u32::MAX / 2) else {
                 break;
@@ -45,7 +52,7 @@ impl Numbers {
         self.bases.last().copied().unwrap_or(0)
     }
 
-    /// The packs that have numbers, in the order of the snapshot.
+    /// The packs that have numbers: in the order of the snapshot, but for those of a bitmap, which come first.
     pub fn packs(&self) -> &[Arc<StoredPack>] {
         &self.packs
     }

@@ -1,11 +1,12 @@
 //! The set of everything that some objects reach and others do not, in no order, on several threads.
 
 use super::commits::{CommitWalk, MissingExcludes, Query};
+use super::covered::{Cover, has};
 use super::marks::{Marks, Sighting, Sightings};
 use super::numbers::Numbers;
 use super::peel;
 use super::trees::{Trees, Visit};
-use crate::Snapshot;
+use crate::{Snapshot, StoredBitmap};
 use git_core_idx::{IdxPosition, PackOffset};
 use git_core_object::{Context, Kind, ObjectFormat, ObjectId, Phase, ReadError, Task};
 use git_core_pack::{PackPlan, name_hash};
@@ -93,14 +94,36 @@ impl ObjectSet {
     pub fn in_pack(&self, pack: usize) -> Result<Vec<(PackOffset, IdxPosition)>, ReadError> {
         let range = self.numbers.range(pack);
         let stored = &self.numbers.packs()[pack];
-        let mut out = Vec::new();
-        for number in range.clone().filter(|number| self.has(*number)) {
-            let position = IdxPosition(number - range.start);
-            let offset = stored.pack.idx().offset_at(position);
-            out.push((offset.map_err(|e| ReadError::corrupt(&stored.name, e))?, position));
+        let offset = |position| stored.pack.idx().offset_at(position);
+        let damaged = |error| ReadError::corrupt(&stored.name, error);
+        let count = range.clone().filter(|number| self.has(*number)).count();
+        let mut out = Vec::with_capacity(count);
+        // Going through the pack costs less than sorting a good part of it.
+        if count > range.len() / 16 {
+            let reverse = stored.pack.reverse()?;
+            for rank in 0..reverse.count() {
+                let position = reverse.position(rank).map_err(damaged)?;
+                if self.has(range.start + position.0) {
+                    out.push((offset(position).map_err(damaged)?, position));
+                }
+            }
+        } else {
+            for number in range.clone().filter(|number| self.has(*number)) {
+                let position = IdxPosition(number - range.start);
+                out.push((offset(position).map_err(damaged)?, position));
+            }
+            out.sort_unstable();
         }
-        out.sort_unstable();
         Ok(out)
+    }
+
+    /// The pack that holds these objects, all of them, and nothing else.
+    pub fn whole_pack(&self) -> Option<usize> {
+        (0..self.numbers.packs().len()).find(|pack| {
+            let mut range = self.numbers.range(*pack);
+            // Of equal rows of an index at most one has a number in use: then the pack is not taken.
+            !range.is_empty() && range.len() as u64 == self.len && range.all(|number| self.has(number))
+        })
     }
 
     /// The hash of the name under which an object was met; 0 for commits, root trees, and where names were not
@@ -206,10 +229,6 @@ fn bits(words: &[u64]) -> impl Iterator<Item = u32> + '_ {
         .flat_map(|(first, word)| (0..64).filter(move |bit| word >> bit & 1 != 0).map(move |bit| first + bit))
 }
 
-fn has(words: &[u64], number: u32) -> bool {
-    words.get(number as usize / 64).is_some_and(|word| word >> (number % 64) & 1 != 0)
-}
-
 /// Everything that `query.include` reaches and `query.exclude` does not, the named objects too; they may be of
 /// any kind.
 ///
@@ -220,6 +239,51 @@ fn has(words: &[u64], number: u32) -> bool {
 /// [`ReadError`] when something on the way is missing or damaged, or the walk was cancelled. Every blob that
 /// is in no pack is looked for too; a pack's index is believed.
 pub fn reachable(snapshot: &dyn Snapshot, query: &Query, cx: &Context) -> Result<ObjectSet, ReadError> {
+    walk(snapshot, query, None, cx)
+}
+
+/// How objects are counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CountOptions {
+    /// Whether a bitmap is asked before trees are walked.
+    pub bitmap: UseBitmap,
+}
+
+impl CountOptions {
+    /// Counting with a bitmap where there is one.
+    pub const fn with_bitmap() -> Self {
+        CountOptions { bitmap: UseBitmap::IfThere }
+    }
+}
+
+/// Whether a count asks a bitmap.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UseBitmap {
+    /// It walks.
+    #[default]
+    Never,
+    /// It walks only what the bitmap, if there is one, does not cover. What an excluded commit reaches is then
+    /// known exactly.
+    IfThere,
+}
+
+/// As [`reachable`], on terms of the caller's.
+///
+/// # Errors
+/// As [`reachable`]. A bitmap that turns out to be damaged is no error: it is not used.
+pub fn reachable_with(
+    snapshot: &dyn Snapshot,
+    query: &Query,
+    options: &CountOptions,
+    cx: &Context,
+) -> Result<ObjectSet, ReadError> {
+    if options.bitmap == UseBitmap::IfThere
+        && let Some(bitmap) = snapshot.bitmap()
+        && let Some(set) = with_bitmap(snapshot, &bitmap, query, cx)?
+    {
+        return Ok(set);
+    }
     walk(snapshot, query, None, cx)
 }
 
@@ -291,6 +355,57 @@ fn walk(
     roots.extend(included.trees);
     all.trees(&roots, Side::Wanted, rank)?;
 
+    Ok(finish(numbers, &marks, hidden, seen, progress))
+}
+
+/// The count with a bitmap; `None` when that is damaged.
+fn with_bitmap(
+    snapshot: &dyn Snapshot,
+    bitmap: &StoredBitmap,
+    query: &Query,
+    cx: &Context,
+) -> Result<Option<ObjectSet>, ReadError> {
+    let Some(mut cover) = Cover::open(snapshot, bitmap) else { return Ok(None) };
+    let mut sides = || {
+        use MissingExcludes::{Ignore, Refuse};
+        // What the hidden side lacks does not matter to anybody.
+        let hidden = cover.side(&query.exclude, [query.ignore_missing, Ignore], &[], cx)?;
+        let wanted = cover.side(&query.include, [Refuse, Refuse], &hidden.bits, cx)?;
+        Ok((hidden, wanted))
+    };
+    let (hidden, wanted) = match sides() {
+        Ok(sides) => sides,
+        Err(error) => {
+            return match cover.damage.take() {
+                Some(why) => {
+                    tracing::warn!(bitmap = bitmap.name(), %why, "a bitmap is not used");
+                    Ok(None)
+                }
+                None => Err(error),
+            };
+        }
+    };
+    let order = cover.order;
+    drop(cover);
+    let numbers = Numbers::beginning_with(bitmap.rows().packs(), snapshot);
+    let marks = Marks::new(numbers.packed());
+    let progress = Mutex::new(cx.task(Phase::Counting, None));
+    let all = Walk { snapshot, numbers: &numbers, marks: &marks, seen: None, progress: &progress, cx };
+    hidden.mark(bitmap, order, &numbers, &marks);
+    all.trees(&hidden.roots, Side::Hidden, 0)?;
+    let hidden = marks.words();
+    wanted.mark(bitmap, order, &numbers, &marks);
+    all.trees(&wanted.roots, Side::Wanted, 0)?;
+    Ok(Some(finish(numbers, &marks, hidden, None, progress)))
+}
+
+fn finish(
+    numbers: Numbers,
+    marks: &Marks,
+    hidden: Vec<u64>,
+    seen: Option<Sightings>,
+    progress: Mutex<Task>,
+) -> ObjectSet {
     let mut words = marks.words();
     words.iter_mut().zip(&hidden).for_each(|(word, hidden)| *word &= !hidden);
     let len = words.iter().map(|word| u64::from(word.count_ones())).sum();
@@ -298,7 +413,7 @@ fn walk(
     progress.set(len, 0);
     progress.report(0);
     drop(progress);
-    Ok(ObjectSet { numbers, words, excluded: hidden, len, seen })
+    ObjectSet { numbers, words, excluded: hidden, len, seen }
 }
 
 /// The objects a query names, by kind.

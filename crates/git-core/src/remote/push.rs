@@ -312,6 +312,6 @@ impl Plan<'_> {
         }
         haves.sort_unstable();
         haves.dedup();
-        Ok(PackWish { wants, haves, thin: true, ofs_delta, include_tag: false })
+        Ok(PackWish { wants, haves, thin: true, ofs_delta, ..PackWish::default() })
     }
 }

@@ -5,6 +5,7 @@ use super::resolve::Resolver;
 use super::session::{SessionOptions, StorageSession};
 use super::{CurrentBranch, ObjectChecks, UnbornHead, session_options};
 use crate::Repository;
+use git_core_store::walk::CountOptions;
 use git_core_transport::server::{Backend, BoxFuture, Refusal, Request, Session};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,6 +32,7 @@ impl Terms {
     pub fn strict() -> Self {
         let mut options = SessionOptions::default();
         options.policy.observer = Some(Arc::new(ObjectChecks::default()));
+        options.send.count = CountOptions::with_bitmap();
         Terms::Same(Box::new(options))
     }
 }

@@ -3,8 +3,10 @@
 use super::receive::{CurrentBranch, DeleteCurrent, Permission};
 use super::session::SessionOptions;
 use crate::Repository;
+use crate::send::WholePacks;
 use git_core_protocol::server::WantPolicy;
 use git_core_store::config::{Config, ConfigError};
+use git_core_store::walk::CountOptions;
 use std::sync::Arc;
 
 /// The terms that git's own upload-pack and receive-pack would serve this repository on.
@@ -28,6 +30,17 @@ pub fn session_options(repository: &Repository) -> Result<SessionOptions, Config
         Some(text) => text != b"ignore",
         None => true,
     };
+    if config.bool("pack.useBitmaps")?.unwrap_or(true) {
+        options.send.count = CountOptions::with_bitmap();
+    }
+    // `single` and `multi` say how many packs may be copied from; there is no difference here.
+    if let Some(entry) = config.get("pack.allowPackReuse")
+        && !entry.to_text().is_ok_and(|text| text == "single" || text == "multi")
+        && !entry.to_bool()?
+    {
+        options.send.whole = WholePacks::Rewrite;
+    }
+
     options.receive.atomic = config.bool("receive.advertiseAtomic")?.unwrap_or(true);
     options.receive.push_options = config.bool("receive.advertisePushOptions")?.unwrap_or(false);
     options.receive.ofs_delta = config.bool("repack.useDeltaBaseOffset")?.unwrap_or(true);

@@ -2,7 +2,7 @@
 
 use super::receive::{self, ReceivePolicy};
 use super::sink::QuarantineSink;
-use crate::send::{PackFeed, PackWish};
+use crate::send::{PackFeed, PackWish, SendOptions};
 use git_core_object::{Context, Kind, ObjectId, Objects as _, ReadError};
 use git_core_protocol::server::{
     AdvertisedRef, Answer, Haves, HavesQuery, PackRequest, Question, ReceivePackOptions, Refs, RefsPurpose,
@@ -26,6 +26,8 @@ pub struct SessionOptions {
     pub receive: ReceivePackOptions,
     /// Which updates of refs are refused, and how packs are taken in.
     pub policy: ReceivePolicy,
+    /// How packs are made that are sent.
+    pub send: SendOptions,
 }
 
 /// A [`Session`] over any storage.
@@ -224,6 +226,7 @@ impl Session for StorageSession {
             thin: request.thin,
             ofs_delta: request.ofs_delta,
             include_tag: request.include_tag,
+            options: self.options.send,
         };
         let feed = PackFeed::prepare(self.snapshot.clone(), &wish, cx).map_err(refusal)?;
         Ok(Box::new(feed))

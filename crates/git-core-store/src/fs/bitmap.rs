@@ -1,0 +1,84 @@
+//! The bitmap of the packs of a repository: `<pack>.bitmap` beside one of them.
+
+use super::map::Mapped;
+use super::packs::open_pack;
+use crate::config::Config;
+use crate::walk::{BitmapOptions, BitmapWriteError, write_bitmap};
+use crate::{PackRows, Snapshot, StoredBitmap, StoredPack};
+use git_core_idx::SharedBytes;
+use git_core_object::{Context, ObjectId, ReadError};
+use git_core_ref::RefName;
+use std::io;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The first bitmap that can be used; packs are asked in their order. One that cannot is passed over with a
+/// warning: everything it says can be had without it.
+pub(super) fn find(packs: &[Arc<StoredPack>]) -> Option<Arc<StoredBitmap>> {
+    packs.iter().find_map(|pack| {
+        let path = Path::new(&pack.name).with_extension("bitmap");
+        let name = path.display().to_string();
+        let opened = match Mapped::open(&path) {
+            Ok(map) => StoredBitmap::of_pack(name.clone(), SharedBytes::new(map), pack.clone())
+                .map_err(|error| error.to_string()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+            Err(error) => Err(error.to_string()),
+        };
+        opened
+            .inspect_err(|why| tracing::warn!(bitmap = name, why, "a bitmap is not used"))
+            .ok()
+            .map(Arc::new)
+    })
+}
+
+/// The bytes of a bitmap for the pack at `path`, whose objects the snapshot can read, whether it knows the pack or
+/// not; to be stored as `<pack>.bitmap`. Its commits are chosen from what the refs reach. `None` when no ref leads
+/// to a commit of the pack.
+///
+/// # Errors
+/// [`BitmapWriteError`] when the pack lacks something that it refers to, or cannot be read.
+pub fn bitmap_of_pack(
+    snapshot: &dyn Snapshot,
+    path: &Path,
+    options: &BitmapOptions,
+    cx: &Context,
+) -> Result<Option<Vec<u8>>, BitmapWriteError> {
+    let pack = Arc::new(open_pack(path, snapshot.format())?);
+    let name = path.display().to_string();
+    let stored = StoredPack { pack, name, kept: false, promisor: false, local: true };
+    write_bitmap(snapshot, &PackRows::new(Arc::new(stored)), &tips(snapshot)?, options, cx)
+}
+
+/// How the configuration wants bitmaps to be written: `pack.writeBitmapHashCache`, `pack.writeBitmapLookupTable`
+/// and `pack.preferBitmapTips`.
+///
+/// # Errors
+/// [`BitmapWriteError`] when a variable makes no sense, or the refs cannot be read.
+pub fn bitmap_options(config: &Config, snapshot: &dyn Snapshot) -> Result<BitmapOptions, BitmapWriteError> {
+    let mut options = BitmapOptions::default();
+    options.hash_cache = config.bool("pack.writeBitmapHashCache")?.unwrap_or(options.hash_cache);
+    options.lookup_table = config.bool("pack.writeBitmapLookupTable")?.unwrap_or(options.lookup_table);
+    for entry in config.get_all("pack.preferBitmapTips") {
+        let mut prefix = entry.to_text()?.to_vec();
+        if !prefix.ends_with(b"/") {
+            prefix.push(b'/');
+        }
+        snapshot.for_each_ref(&prefix, &mut |found| {
+            options.preferred.extend(found.target.id());
+            ControlFlow::Continue(())
+        })?;
+    }
+    Ok(options)
+}
+
+/// What `HEAD` and the refs hold.
+fn tips(snapshot: &dyn Snapshot) -> Result<Vec<ObjectId>, ReadError> {
+    let mut tips = Vec::new();
+    tips.extend(snapshot.find_ref(&RefName::head())?.and_then(|head| head.target.id()));
+    snapshot.for_each_ref(b"", &mut |found| {
+        tips.extend(found.target.id());
+        ControlFlow::Continue(())
+    })?;
+    Ok(tips)
+}
