@@ -75,6 +75,9 @@ fn sound(repo: &Repo) {
             git(&repo.path, &["verify-pack", &format!(".git/objects/pack/{name}")]);
         }
     }
+    if files(&repo.path.join(".git/objects/pack")).iter().any(|name| name.ends_with(".bitmap")) {
+        git(&repo.path, &["rev-list", "--test-bitmap", "HEAD"]);
+    }
     if repo.path.join(".git/objects/pack/multi-pack-index").exists() {
         git(&repo.path, &["multi-pack-index", "verify"]);
     }
@@ -274,6 +277,7 @@ fn s03_repack() {
                 &["repack", "-g2", "-dm"],
                 &["repack", "-a"],
             ],
+            &[&["repack", "-adb", "-q"], &["repack", "-b"], &["repack", "-ad", "-q"]],
             &[&["repack", "-m", "-ad"], &["repack", "-q"], &["repack", "-ad"]],
             &[&["repack", "--cruft", "-d", "--expire-to=pruned", "--cruft-expiration=2.weeks.ago"]],
         ] {
@@ -292,6 +296,9 @@ fn s03_repack() {
                 };
                 assert_eq!(kinds(theirs), kinds(ours), "{args:?}");
                 assert_eq!(all_objects(theirs), all_objects(ours), "{args:?}");
+                if kinds(ours).iter().any(|kind| kind == "bitmap") {
+                    git(&ours.path, &["rev-list", "--test-bitmap", "HEAD"]);
+                }
             }
             sound(ours);
         }

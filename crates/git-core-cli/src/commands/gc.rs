@@ -11,6 +11,7 @@ use git_core::Repository;
 use git_core::config::WildOptions;
 use git_core::config::wildmatch::Pattern;
 use git_core::pack::{DeltaForm, Reuse};
+use git_core::store::fs::bitmap_options;
 use git_core::store::fs::commit_graph::{GraphSource, GraphWriteOptions};
 use git_core::store::fs::{FsObjects, FsStorage};
 use git_core::store::maintenance::{
@@ -237,6 +238,10 @@ fn options(
         }
         (false, _) => Unreachable::Loosen { expire: prune.unwrap_or(i64::MIN) },
     };
+    let bitmap = config.bool("repack.writeBitmaps")?.unwrap_or(bare);
+    if bitmap && scope == Scope::All {
+        repack.bitmap = Some(bitmap_options(config, &*repository.snapshot()?)?);
+    }
     let max_cruft_size = match request.max_cruft_size {
         Some(size) => Some(size),
         None => config.int("gc.maxCruftSize")?.and_then(|size| u64::try_from(size).ok()),

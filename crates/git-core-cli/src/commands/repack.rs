@@ -8,6 +8,7 @@ use crate::repo;
 use crate::when;
 use git_core::Repository;
 use git_core::pack::{DeltaForm, Reuse, SearchOptions};
+use git_core::store::fs::bitmap_options;
 use git_core::store::maintenance::{
     Borrowed, CruftOptions, KeptObjects, MultiPackIndex, Redundant, RepackOptions, RepackReport, Scope,
     ServerInfo, Unreachable, repack,
@@ -45,6 +46,8 @@ pub(crate) const COMMAND: Command = Command {
     --keep-pack <name>    do not repack this pack
     --max-pack-size <n>   maximum size of each packfile
     --max-cruft-size <n>  with --cruft, limit the size of new cruft packs
+    -b, --[no-]write-bitmap-index
+                          write bitmap index
     -m, --write-midx      write a multi-pack index of the resulting packs
     -g, --geometric <n>   find a geometric progression with factor <n>",
     run,
@@ -69,6 +72,7 @@ struct Request {
     keep_packs: Vec<String>,
     threads: Option<usize>,
     midx: bool,
+    bitmap: Option<bool>,
     max_size: Option<u64>,
     max_cruft_size: Option<u64>,
     reuse: Reuse,
@@ -150,6 +154,8 @@ fn read(args: &mut Args) -> Result<Request, Failure> {
                 })?;
                 request.geometric = Some(factor).filter(|factor| *factor != 0);
             }
+            Arg::Short('b') | Arg::Long("write-bitmap-index") => request.bitmap = Some(true),
+            Arg::Long("no-write-bitmap-index") => request.bitmap = Some(false),
             Arg::Short('m') => request.midx = true,
             Arg::Long("write-midx") => match args.optional_value() {
                 None => request.midx = true,
@@ -245,9 +251,23 @@ impl Request {
         if self.local {
             options.borrowed = Borrowed::Leave;
         }
+        let bitmap = match self.bitmap {
+            Some(bitmap) => Some(bitmap),
+            None => config.bool("repack.writeBitmaps")?,
+        };
+        let whole = options.scope == Scope::All;
+        if bitmap == Some(true) && !whole && !self.midx {
+            return Err(Failure::fatal(
+                "Incremental repacks are incompatible with bitmap indexes.  Use\n\
+                 --no-write-bitmap-index or disable the pack.writeBitmaps configuration.",
+            ));
+        }
+        if whole && !self.midx && bitmap.unwrap_or(repository.work_tree().is_none()) {
+            options.bitmap = Some(bitmap_options(config, &*repository.snapshot()?)?);
+        }
         let pack_kept = match self.pack_kept {
             Some(pack) => pack,
-            None => config.bool("repack.packKeptObjects")? == Some(true),
+            None => config.bool("repack.packKeptObjects")?.unwrap_or(bitmap == Some(true) && !self.midx),
         };
         if pack_kept {
             options.kept = KeptObjects::Pack;

@@ -4,6 +4,7 @@ use crate::fs::commit_graph::GraphWriteError;
 use crate::fs::midx::MidxFileError;
 use crate::fs::refs::PackRefsError;
 use crate::lock::LockError;
+use crate::walk::BitmapWriteError;
 use crate::{CommitError, ReceiveError};
 use git_core_object::{BoxError, ErrorKind, ReadError, Stopped};
 use git_core_pack::WriteError;
@@ -41,6 +42,9 @@ pub enum MaintenanceError {
         #[source]
         source: BoxError,
     },
+    /// A bitmap cannot be written.
+    #[error(transparent)]
+    Bitmap(#[from] BitmapWriteError),
     /// The multi-pack index cannot be read or written.
     #[error(transparent)]
     Midx(#[from] MidxFileError),
@@ -66,6 +70,7 @@ impl MaintenanceError {
             MaintenanceError::Commit(error) => error.kind(),
             MaintenanceError::Lock(error) => error.kind(),
             MaintenanceError::Graph(error) => error.kind(),
+            MaintenanceError::Bitmap(error) => error.kind(),
             MaintenanceError::Midx(error) => error.kind(),
             MaintenanceError::Unavailable { .. } => ErrorKind::Unavailable,
             MaintenanceError::Invalid(_) => ErrorKind::Invalid,

@@ -19,8 +19,9 @@ use super::files::fan_out;
 use super::reachable::Names;
 use super::{DryRun, MaintenanceError, mtimes, prune_packed, reachable, roots, server_info};
 use crate::fs::midx::{MidxFileError, WriteMidx, write_multi_pack_index};
-use crate::fs::{FsObjects, FsStorage};
-use crate::walk::ObjectSet;
+use crate::fs::sys::Access;
+use crate::fs::{FsObjects, FsStorage, bitmap_of_pack};
+use crate::walk::{BitmapOptions, BitmapWriteError, ObjectSet};
 use crate::{Snapshot, Storage as _, StoredPack};
 use cruft::Cruft;
 use git_core_object::{Context, ObjectId, Objects};
@@ -172,7 +173,10 @@ fn all(
         set.retain(|numbers, number| !holds(&survey.kept, &numbers.id(number)));
     }
     leave_borrowed(survey, &mut set, options)?;
-    write(survey, target, &set, &[], report, cx)?;
+    let stems = write(survey, target, &set, &[], report, cx)?;
+    if let ([stem], Some(how)) = (&stems[..], &options.bitmap) {
+        add_bitmap(survey, stem, how, cx)?;
+    }
 
     let is_safe = |id: &ObjectId| -> Result<bool, MaintenanceError> {
         Ok(set.contains(id)
@@ -193,6 +197,33 @@ fn all(
         Unreachable::Drop | Unreachable::Keep | Unreachable::Loosen { .. } => {}
     }
     Ok(survey.old.clone())
+}
+
+/// Writes the bitmap of a new pack. A pack that lacks something which it refers to cannot have one.
+fn add_bitmap(
+    survey: &Survey<'_>,
+    stem: &Path,
+    how: &BitmapOptions,
+    cx: &Context,
+) -> Result<(), MaintenanceError> {
+    let bytes = match bitmap_of_pack(&*survey.snapshot, &stem.with_added_extension("pack"), how, cx) {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return Ok(()),
+        Err(error @ BitmapWriteError::NotClosed { .. }) => {
+            tracing::warn!(%error, "no bitmap is written");
+            return Ok(());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let (disk, dir) = (survey.objects.disk(), survey.objects.dir().join("pack"));
+    let (scratch, mut file) = crate::fs::create_scratch(&**disk, &dir, "tmp_bitmap_", Access::ReadOnly)?;
+    file.write_all(&bytes)
+        .and_then(|()| file.sync())
+        .and_then(|()| disk.rename(&scratch, &stem.with_added_extension("bitmap")))
+        .map_err(|error| {
+            let _ = disk.remove_file(&scratch);
+            MaintenanceError::unavailable(&scratch, error)
+        })
 }
 
 /// Packs loose objects and those of small packs; replaces these.

@@ -1,5 +1,6 @@
 //! What a repack is asked to do, and what it did.
 
+use crate::walk::BitmapOptions;
 use git_core_object::ObjectId;
 use git_core_pack::{DeltaForm, Reuse, SearchOptions};
 use std::path::PathBuf;
@@ -24,6 +25,8 @@ pub struct RepackOptions {
     pub keep: Vec<ObjectId>,
     /// Whether the files that dumb transports read are brought up to date.
     pub server_info: ServerInfo,
+    /// How a bitmap of the new pack is written, with [`Scope::All`] and if it is one pack; `None` writes none.
+    pub bitmap: Option<BitmapOptions>,
     /// Whether a multi-pack index of the packs is written.
     pub midx: MultiPackIndex,
     /// How deltas on objects of the same pack are written.

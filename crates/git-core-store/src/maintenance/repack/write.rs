@@ -127,6 +127,8 @@ impl<'a> Target<'a> {
             // The same objects may have been a cruft pack, which they are no longer.
             let _ = self.disk.remove_file(&stem.with_added_extension("mtimes"));
         }
+        // Nor does it keep a bitmap that is no longer asked for.
+        let _ = self.disk.remove_file(&stem.with_added_extension("bitmap"));
         self.disk.sync_dir(dir).map_err(|error| MaintenanceError::unavailable(dir, error))?;
         report.objects += u64::from(written.objects);
         report.deltas += u64::from(written.deltas);
