@@ -30,7 +30,9 @@ pub use entry::{
     EntryHeader, EntryKind, HeaderError, MAX_ENTRY_HEADER_LEN, PACK_HEADER_LEN, pack_header,
     parse_pack_header,
 };
-pub use index::{Duplicates, FileSpool, IndexError, IndexOptions, Indexed, Indexer, Observer, Spool, Thin};
+#[cfg(any(unix, windows))]
+pub use index::FileSpool;
+pub use index::{Duplicates, IndexError, IndexOptions, Indexed, Indexer, Observer, Spool, Thin};
 pub use inflate::InflateError;
 pub use name_hash::name_hash;
 pub use pack::{BlobStream, OpenError, Pack, PackOptions, RawEntry, Reader};

@@ -6,6 +6,8 @@
 
 mod burst;
 mod error;
+#[cfg(any(unix, windows))]
+mod file_spool;
 mod finish;
 mod options;
 mod spool;
@@ -13,6 +15,8 @@ mod stream;
 mod thin;
 
 pub use error::IndexError;
+#[cfg(any(unix, windows))]
+pub use file_spool::FileSpool;
 pub use options::{Duplicates, IndexOptions, Indexed, Observer, Thin};
-pub use spool::{FileSpool, Spool};
+pub use spool::Spool;
 pub use stream::Indexer;
