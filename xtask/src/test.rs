@@ -67,6 +67,7 @@ pub(crate) fn main(options: &Options) -> Outcome<bool> {
     let mut pages = cargo();
     pages.args(["doc", "--workspace", "--lib", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "-D warnings");
     run.cargo("doc", pages);
+    run.wasm();
 
     if has_git {
         run.step("interop", |clean| interop::matrix(&workspace, clean, options.full));
@@ -148,6 +149,23 @@ impl Run {
         println!("\n── {name}\nskipped: {why}");
         self.total.skipped += tests;
         self.steps.push(name, Ending::Skipped(why.to_owned()), Duration::ZERO);
+    }
+
+    /// The crates that do no I/O build where there is none.
+    fn wasm(&mut self) {
+        let target = "wasm32-unknown-unknown";
+        let mut add = Command::new("rustup");
+        if !tee(add.args(["target", "add", target]).current_dir(root()), PATIENCE)
+            .is_ok_and(|(added, _)| added)
+        {
+            return self.skip("wasm", "rustup has no such target", 1);
+        }
+        let mut command = cargo();
+        command.args(["check", "--quiet", "--target", target]);
+        for name in ["hash", "config", "object", "idx", "pack", "ref", "diff", "protocol"] {
+            command.args(["--package", &format!("git-core-{name}")]);
+        }
+        self.cargo("wasm", command);
     }
 
     fn fuzz(&mut self, workspace: &Workspace, seconds: u64) {
