@@ -295,8 +295,8 @@ impl<W: Write> Lister<'_, W> {
         self.failed.take().map_or(Ok(()), Err)
     }
 
-    fn counted(&mut self, id: &ObjectId) -> Result<bool, Failure> {
-        self.count += 1;
+    /// Adds up what the object takes, when asked to; whether it is not to be printed.
+    fn is_silent(&mut self, id: &ObjectId) -> Result<bool, Failure> {
         if self.request.disk_usage {
             self.bytes += ondisk::stored(self.repository, self.snapshot, id)?.size;
         }
@@ -304,7 +304,8 @@ impl<W: Write> Lister<'_, W> {
     }
 
     fn object(&mut self, id: &ObjectId, path: &[u8]) -> Result<(), Failure> {
-        if self.counted(id)? {
+        self.count += 1;
+        if self.is_silent(id)? {
             return Ok(());
         }
         self.line.clear();
@@ -318,11 +319,11 @@ impl<W: Write> Lister<'_, W> {
     }
 
     fn commit(&mut self, commit: &HistoryCommit) -> Result<(), Failure> {
-        if commit.mark == HistoryMark::Left {
-            self.left += 1;
-            self.count = self.count.wrapping_sub(1);
+        match commit.mark {
+            HistoryMark::Left => self.left += 1,
+            _ => self.count += 1,
         }
-        if self.counted(&commit.id)? {
+        if self.is_silent(&commit.id)? {
             return Ok(());
         }
         self.line.clear();
