@@ -20,6 +20,7 @@ mod init;
 mod ls_remote;
 mod merge_base;
 mod pack_objects;
+mod pack_objects_bitmap;
 mod pack_objects_cruft;
 mod pack_objects_islands;
 mod pack_objects_options;

@@ -3,6 +3,7 @@
 //! Entries are copied from the packs they lie in; for what is no delta yet a base is searched.
 
 use super::Command;
+use super::pack_objects_bitmap::Bitmap;
 use super::pack_objects_cruft as cruft;
 use super::pack_objects_islands as islands;
 use super::pack_objects_options::{self as options, Filter, Request, Source};
@@ -36,7 +37,7 @@ pub(crate) const COMMAND: Command = Command {
                    [--revs [--unpacked | --all | --reflog]] [--keep-unreachable] [--pack-loose-unreachable]
                    [--stdin-packs] [--cruft] [--cruft-expiration=<time>] [--honor-pack-keep]
                    [--keep-pack=<pack-name>] [--include-tag] [--shallow] [--thin] [--filter=<filter-spec>]
-                   (--stdout | <base-name>) < <object-list>",
+                   [--write-bitmap-index] (--stdout | <base-name>) < <object-list>",
     run,
 };
 
@@ -45,6 +46,7 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     let mut request = options::parse(repository.config(), &mut args)?;
     let cx = crate::reach::context(request.report).with_limits(request.limits.clone());
     let mut snapshot = repository.snapshot()?;
+    let mut bitmap = Bitmap::new(&repository, &snapshot, request.bitmap)?;
     let mut shallow = Vec::new();
     let query = match request.source {
         Source::Revisions => revisions(&*snapshot, &request, &mut shallow)?,
@@ -70,12 +72,20 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
         add_tags(&*snapshot, &mut set)?;
     }
     if request.source != Source::Cruft {
+        let before = set.len();
         drop_unwanted(&repository, &*snapshot, &request, &mut set);
+        // What `--unpacked` leaves out was not asked for in the first place.
+        if set.len() < before
+            && !request.unpacked
+            && let Some(bitmap) = bitmap.take()
+        {
+            bitmap.give_up("as some objects are not being packed");
+        }
     }
     if request.islands {
         request.marks = islands::find(&repository, &*snapshot, &cx)?;
     }
-    write::write(snapshot, set, &query, &request, times.as_ref(), &cx)
+    write::write(snapshot, set, &query, &request, write::Beside { times, bitmap }, &cx)
 }
 
 /// Reads revisions as `--revs` takes them, with `--not` and `--shallow <id>` lines.

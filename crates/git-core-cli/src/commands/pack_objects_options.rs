@@ -34,6 +34,18 @@ pub(super) struct Unreachable {
     pub(super) pack_loose: bool,
 }
 
+/// Whether a bitmap is written beside the pack.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum WriteBitmap {
+    /// None is.
+    #[default]
+    No,
+    /// One is where it can be; why it cannot is not said.
+    Quietly,
+    /// One is, or a warning says why not.
+    Yes,
+}
+
 /// Objects that are left out by what they are (`git-rev-list(1)`, `--filter`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Filter {
@@ -73,6 +85,7 @@ pub(super) struct Request {
     pub(super) index_version: Option<Version>,
     pub(super) max_size: Option<u64>,
     pub(super) reverse_index: bool,
+    pub(super) bitmap: WriteBitmap,
     pub(super) stdout: bool,
     pub(super) base: Option<PathBuf>,
     pub(super) report: bool,
@@ -213,7 +226,14 @@ pub(super) fn parse(config: &Config, args: &mut Args) -> Result<Request, Failure
                     return Err(Failure::fatal(format_args!("invalid value for '--missing': '{other}'")));
                 }
             },
-            Arg::Long("uri-protocol") => drop(args.value()?),
+            Arg::Long("write-bitmap-index") => request.bitmap = WriteBitmap::Yes,
+            Arg::Long("write-bitmap-index-quiet") => request.bitmap = WriteBitmap::Quietly,
+            Arg::Long("no-write-bitmap-index" | "no-write-bitmap-index-quiet") => {
+                request.bitmap = WriteBitmap::No;
+            }
+            Arg::Long("uri-protocol") => {
+                return Err(Failure::fatal("--uri-protocol is not supported"));
+            }
             Arg::Long(
                 "shallow"
                 | "no-shallow"
@@ -223,7 +243,6 @@ pub(super) fn parse(config: &Config, args: &mut Args) -> Result<Request, Failure
                 | "no-sparse"
                 | "use-bitmap-index"
                 | "no-use-bitmap-index"
-                | "no-write-bitmap-index"
                 | "no-uri-protocol",
             ) => {}
             Arg::Value(base) if request.base.is_none() => request.base = Some(base.into()),
@@ -274,6 +293,10 @@ pub(super) fn parse(config: &Config, args: &mut Args) -> Result<Request, Failure
         (_, _, true) => Source::Revisions,
         _ => Source::List,
     };
+    // Only a pack of all that the refs reach can have one.
+    if request.stdout || !request.all_refs || request.source != Source::Revisions {
+        request.bitmap = WriteBitmap::No;
+    }
     request.report = progress::wanted(asked, quiet);
     request.report_writing |= implied || !request.stdout;
     Ok(request)

@@ -2,6 +2,7 @@
 
 use super::index_pack_file::{replace, set_read_only};
 use super::pack_objects::cannot_write;
+use super::pack_objects_bitmap::Bitmap;
 use super::pack_objects_cruft::Times;
 use super::pack_objects_options::Request;
 use crate::fail::Failure;
@@ -18,13 +19,20 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+/// What is written beside the pack and its indexes.
+pub(super) struct Beside {
+    pub(super) times: Option<Times>,
+    /// Taken out when there turns out to be more than one pack.
+    pub(super) bitmap: Option<Bitmap>,
+}
+
 /// Writes the pack, or packs.
 pub(super) fn write(
     snapshot: Arc<dyn Snapshot>,
     set: ObjectSet,
     query: &Query,
     request: &Request,
-    times: Option<&Times>,
+    mut beside: Beside,
     cx: &Context,
 ) -> Result<ExitCode, Failure> {
     if request.non_empty && set.is_empty() {
@@ -66,7 +74,7 @@ pub(super) fn write(
                 finish(out)?;
                 done
             }
-            Some(base) => to_files(base, &mut writer, request, times, &writing)?,
+            Some(base) => to_files(base, &mut writer, request, &mut beside, &writing)?,
         };
         for (sum, more) in sums.iter_mut().zip([done.objects, done.deltas, done.reused, done.reused_deltas]) {
             *sum += more;
@@ -102,18 +110,18 @@ fn pump(
     writer.next_pack().ok_or_else(|| Failure::fatal("the pack was not completed"))
 }
 
-/// Writes `<base>-<checksum>.pack`, `.rev`, `.mtimes` and `.idx`, the index last, and prints the checksum.
+/// Writes `<base>-<checksum>.pack`, `.rev`, `.mtimes`, `.bitmap` and `.idx`, the index last, and prints the checksum.
 fn to_files(
     base: &Path,
     writer: &mut PackWriter,
     request: &Request,
-    times: Option<&Times>,
+    beside: &mut Beside,
     cx: &Context,
 ) -> Result<(Written, ControlFlow<()>), Failure> {
     let mut scratch = base.as_os_str().to_os_string();
     scratch.push(format!("-tmp{}.pack", std::process::id()));
     let scratch = PathBuf::from(scratch);
-    let mut write = || -> Result<(Written, ControlFlow<()>), Failure> {
+    let mut write = || {
         let cannot = |error: io::Error| {
             Failure::fatal(format_args!("unable to create '{}': {error}", scratch.display()))
         };
@@ -125,9 +133,15 @@ fn to_files(
         }
         file.sync_all()?;
         set_read_only(&scratch)?;
-        Ok((done, more))
+        if more == ControlFlow::Continue(())
+            && let Some(bitmap) = beside.bitmap.take()
+        {
+            bitmap.give_up("packs are split due to pack.packSizeLimit");
+        }
+        let bitmap = beside.bitmap.as_ref().map(|bitmap| bitmap.of(&done, cx)).transpose()?.flatten();
+        Ok::<_, Failure>((done, more, bitmap))
     };
-    let (done, more) = write().inspect_err(|_| drop(std::fs::remove_file(&scratch)))?;
+    let (done, more, bitmap) = write().inspect_err(|_| drop(std::fs::remove_file(&scratch)))?;
     let checksum = ObjectId::from(done.checksum);
     let named = |extension: &str| {
         let mut name = base.as_os_str().to_os_string();
@@ -138,9 +152,12 @@ fn to_files(
     if request.reverse_index {
         replace(&named("rev"), &done.rev())?;
     }
-    if let Some(times) = times {
+    if let Some(times) = &beside.times {
         let rows = done.entries.iter().map(|entry| times.get(&entry.id).copied().unwrap_or(0));
         replace(&named("mtimes"), &write_mtimes(rows, &done.checksum))?;
+    }
+    if let Some(bytes) = bitmap {
+        replace(&named("bitmap"), &bytes)?;
     }
     let version = request.index_version.unwrap_or(Version::V2);
     replace(&named("idx"), &write_idx(version, done.entries.iter().copied(), &done.checksum)?)?;

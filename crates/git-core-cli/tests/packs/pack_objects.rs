@@ -112,6 +112,9 @@ fn s04_a_pack_that_is_too_large_is_split() {
     expected.sort();
     assert_eq!(ids, expected);
     assert!(ours.iter().all(|pack| std::fs::metadata(pack).unwrap().len() <= 1 << 20));
+    let args = ["pack-objects", "-q", "--all", "--max-pack-size=1m", "--write-bitmap-index"];
+    let [theirs, ours] = [Git, Ours].map(|program| packed(program, &repo, &args, ""));
+    assert_eq!(theirs, ours, "packs that are split have no bitmap");
 }
 
 #[test]
@@ -276,4 +279,82 @@ fn s04_arguments_and_configuration_are_taken_as_git_takes_them() {
     assert_eq!(depth(&["pack.window=0", "pack.writeReverseIndex=false"], &[], "window"), 0);
     assert_eq!(depth(&["core.bigFileThreshold=1", "pack.indexVersion=1"], &[], "big"), 0);
     assert!(depth(&["pack.depth=0"], &["--depth=3"], "three") > 0);
+}
+
+/// Packs into the files of a directory that is empty before; gives what the program did and the files' names,
+/// those of the pack without its checksum.
+fn packed(program: Program, repo: &Repo, args: &[&str], input: &str) -> (Option<i32>, String, Vec<String>) {
+    let dir = tempfile::tempdir().unwrap();
+    let base = dir.path().join("p");
+    let args = [args, &[base.to_str().unwrap()]].concat();
+    let done = run(program, &repo.path, &args, input.as_bytes());
+    let mut files: Vec<String> = std::fs::read_dir(dir.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| path.extension().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    files.sort();
+    (done.status.code(), text(done.stderr), files)
+}
+
+#[test]
+fn s04_bitmaps_are_written_where_git_writes_them() {
+    for format in FORMATS {
+        let repo = history(format, 20);
+        let at = |args: &[&str]| git(&repo.path, args);
+        at(&["tag", "-a", "-m", "old", "old", "master~12"]);
+        at(&["tag", "-a", "-m", "blob", "of-blob", "master:half.txt"]);
+        // Git accepts the bitmap for all that it holds.
+        let dir = repo.path.join(".git/objects/pack");
+        let base = dir.join("pack");
+        for settings in [
+            &[][..],
+            &["pack.writeBitmapLookupTable=true", "pack.writeBitmapHashCache=false"],
+            &["pack.preferBitmapTips=refs/tags"],
+        ] {
+            let mut args: Vec<&str> = settings.iter().flat_map(|pair| ["-c", *pair]).collect();
+            args.extend(["pack-objects", "-q", "--all", "--write-bitmap-index", base.to_str().unwrap()]);
+            let name = text(output(Ours, &repo.path, &args, b""));
+            assert!(dir.join(format!("pack-{}.bitmap", name.trim_end())).exists());
+            for tip in ["master", "old^{commit}"] {
+                let tested = run(Git, &repo.path, &["rev-list", "--test-bitmap", tip], b"");
+                assert!(tested.status.success(), "{settings:?}: {}", text(tested.stderr));
+            }
+            let count = |how| at(&["rev-list", "--objects", "--count", "--all", how]);
+            assert_eq!(count("--use-bitmap-index"), count("--no-object-names"));
+            at(&["fsck", "--strict"]);
+        }
+
+        // Where there is to be none, with the same words.
+        at(&["commit", "-q", "--allow-empty", "-m", "loose"]);
+        let pack = file_name(&packs(&repo)[0]);
+        let keep = format!("--keep-pack={pack}");
+        let cases: &[(&[&str], &str)] = &[
+            (&["--write-bitmap-index", "--all"], ""),
+            (&["--write-bitmap-index", "--no-write-bitmap-index", "--all"], ""),
+            (&["--write-bitmap-index", "--revs"], "master\n"),
+            (&["--write-bitmap-index", "--reflog"], ""),
+            (&["--write-bitmap-index", "--stdin-packs"], &pack),
+            (&["--write-bitmap-index", "--all", "--incremental"], ""),
+            (&["--write-bitmap-index", "--all", &keep], ""),
+            (&["--write-bitmap-index-quiet", "--all", &keep], ""),
+        ];
+        for (args, input) in cases {
+            let args = [&["pack-objects", "-q"], *args].concat();
+            let [theirs, ours] = [Git, Ours].map(|program| packed(program, &repo, &args, input));
+            assert_eq!(theirs, ours, "{args:?}");
+        }
+        // A pack that lacks something: git leaves a part of it behind, we do not.
+        for args in [&["--unpacked"][..], &["--filter=blob:none"]] {
+            let args = [&["pack-objects", "-q", "--all", "--write-bitmap-index"], args].concat();
+            let [theirs, ours] = [Git, Ours].map(|program| packed(program, &repo, &args, ""));
+            assert_eq!((theirs.0, ours.0), (Some(128), Some(128)), "{args:?}");
+            let said = |error: &str| {
+                let (before, after) = error.split_once("(object ").unwrap();
+                format!("{before}{}", after.split_once(' ').unwrap().1)
+            };
+            assert_eq!(said(&theirs.1), said(&ours.1), "{args:?}");
+            assert!(ours.2.is_empty(), "{:?}", ours.2);
+        }
+    }
 }

@@ -47,7 +47,7 @@ pub fn bitmap_of_pack(
     let pack = Arc::new(open_pack(path, snapshot.format())?);
     let name = path.display().to_string();
     let stored = StoredPack { pack, name, kept: false, promisor: false, local: true };
-    write_bitmap(snapshot, &PackRows::new(Arc::new(stored)), &tips(snapshot)?, options, cx)
+    write_bitmap(snapshot, &PackRows::new(Arc::new(stored)), &bitmap_tips(snapshot)?, options, cx)
 }
 
 /// How the configuration wants bitmaps to be written: `pack.writeBitmapHashCache`, `pack.writeBitmapLookupTable`
@@ -72,8 +72,11 @@ pub fn bitmap_options(config: &Config, snapshot: &dyn Snapshot) -> Result<Bitmap
     Ok(options)
 }
 
-/// What `HEAD` and the refs hold.
-fn tips(snapshot: &dyn Snapshot) -> Result<Vec<ObjectId>, ReadError> {
+/// The tips from which the commits of a bitmap are chosen: what `HEAD` and the refs hold.
+///
+/// # Errors
+/// [`ReadError`] when the refs cannot be read.
+pub fn bitmap_tips(snapshot: &dyn Snapshot) -> Result<Vec<ObjectId>, ReadError> {
     let mut tips = Vec::new();
     tips.extend(snapshot.find_ref(&RefName::head())?.and_then(|head| head.target.id()));
     snapshot.for_each_ref(b"", &mut |found| {

@@ -23,7 +23,7 @@ mod storage;
 pub mod sys;
 
 pub use alternates::alternates as alternate_directories;
-pub use bitmap::{bitmap_of_pack, bitmap_options};
+pub use bitmap::{bitmap_of_pack, bitmap_options, bitmap_tips};
 pub(crate) use loose::create_scratch;
 pub use objects::{FsObjects, ObjectsOptions};
 pub use packs::open_pack;
