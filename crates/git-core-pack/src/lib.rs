@@ -40,6 +40,6 @@ pub use resolve::ResolveError;
 pub use search::{Found, SearchOptions};
 pub use verify::{Verified, VerifiedEntry, VerifyError, verify};
 pub use write::{
-    DeltaForm, HasObject, Islands, PackPlan, PackWriter, Reuse, StreamObject, WriteError, WriteOptions,
-    Written,
+    DeltaForm, HasObject, Islands, PackCopy, PackPlan, PackWriter, Reuse, StreamObject, WriteError,
+    WriteOptions, Written,
 };

@@ -4,7 +4,7 @@
 //! Where the count shows that a peer wants exactly what one pack holds, that pack is sent as it lies there.
 
 use git_core_object::{Context, Kind, ObjectId, Objects as _, ReadError};
-use git_core_pack::{DeltaForm, MAX_READ, Pack, PackWriter, SearchOptions, WriteError, WriteOptions};
+use git_core_pack::{DeltaForm, PackCopy, PackWriter, SearchOptions, WriteError, WriteOptions};
 use git_core_store::Snapshot;
 use git_core_store::walk::{self, CountOptions, MissingExcludes, ObjectSet, Query};
 use git_core_transport::server::{PackStream, Refusal};
@@ -58,7 +58,7 @@ pub struct PackFeed(Source);
 
 enum Source {
     Writer(Box<PackWriter>),
-    Whole { pack: Arc<Pack>, sent: u64 },
+    Copy(Box<PackCopy>),
 }
 
 impl PackFeed {
@@ -80,14 +80,11 @@ impl PackFeed {
         if wish.include_tag {
             add_tags(&*snapshot, &mut set)?;
         }
-        // Every object of the pack was reached and nothing else was: it holds nothing that is not to be seen. Its
-        // trailer tells the receiver whether it arrived unharmed.
         if wish.options.whole == WholePacks::Copy
             && wish.ofs_delta
-            && let Some(pack) = set.whole_pack()
+            && let Some(copy) = copy_of(&*snapshot, &set)?
         {
-            let pack = set.numbers().packs()[pack].pack.clone();
-            return Ok(PackFeed(Source::Whole { pack, sent: 0 }));
+            return Ok(PackFeed(Source::Copy(Box::new(copy))));
         }
         let mut plan = set.plan(snapshot.format())?;
         let delta_form = if wish.ofs_delta { DeltaForm::Ofs } else { DeltaForm::Ref };
@@ -118,8 +115,13 @@ impl PackFeed {
     pub fn objects(&self) -> u32 {
         match &self.0 {
             Source::Writer(writer) => writer.objects(),
-            Source::Whole { pack, .. } => pack.count(),
+            Source::Copy(copy) => copy.objects(),
         }
+    }
+
+    /// Whether a pack of the repository is sent as it lies there.
+    pub fn is_copy(&self) -> bool {
+        matches!(self.0, Source::Copy(_))
     }
 
     /// Appends the next piece; `Break` with the last one.
@@ -129,23 +131,25 @@ impl PackFeed {
     pub fn fill(&mut self, out: &mut Vec<u8>, cx: &Context) -> Result<ControlFlow<()>, WriteError> {
         match &mut self.0 {
             Source::Writer(writer) => writer.fill(out, cx),
-            Source::Whole { pack, sent } => {
-                cx.check()?;
-                let size = pack.data().size();
-                // The first piece leaves at once.
-                let most = if *sent == 0 { FIRST_PIECE } else { PIECE };
-                let end = size.min(*sent + most);
-                out.extend_from_slice(&pack.data().read(*sent..end)?);
-                *sent = end;
-                Ok(if end == size { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-            }
+            Source::Copy(copy) => copy.fill(out, cx),
         }
     }
 }
 
-const FIRST_PIECE: u64 = 32 << 10;
-const PIECE: u64 = 512 << 10;
-const _: () = assert!(PIECE <= MAX_READ);
+/// The pack to be sent as it lies, if one holds these objects and nothing else.
+///
+/// Every object of it was reached and nothing else was: it holds nothing that the peer is not to see. A pack in a
+/// repository has the bases of all its deltas, so what the peer has does not matter. Where history is altered, what
+/// is reached is not what the objects say: then none is taken.
+fn copy_of(snapshot: &dyn Snapshot, set: &ObjectSet) -> Result<Option<PackCopy>, ReadError> {
+    if snapshot.alters_history() {
+        return Ok(None);
+    }
+    match set.whole_pack() {
+        Some(pack) => PackCopy::new(set.numbers().packs()[pack].pack.clone()),
+        None => Ok(None),
+    }
+}
 
 impl PackStream for PackFeed {
     fn fill(&mut self, out: &mut Vec<u8>, cx: &Context) -> Result<ControlFlow<()>, Refusal> {

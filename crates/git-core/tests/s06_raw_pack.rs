@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod support;
+#[path = "s06_raw_pack/whole.rs"]
+mod whole;
 
 use git_core::Repository;
 use git_core::object::{BoxError, Context, ErrorKind, ObjectId};

@@ -3,12 +3,14 @@
 //! What goes into the pack, and in which order, is decided by the caller: see [`PackPlan`]. The search for deltas
 //! is in `search`.
 
+mod copy;
 mod error;
 mod fill;
 mod plan;
 mod split;
 mod stream;
 
+pub use copy::PackCopy;
 pub use error::WriteError;
 pub use fill::{HasObject, PackWriter, WriteOptions, Written};
 pub(crate) use plan::{Finder, Source};

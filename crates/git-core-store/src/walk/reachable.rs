@@ -117,13 +117,21 @@ impl ObjectSet {
         Ok(out)
     }
 
-    /// The pack that holds these objects, all of them, and nothing else.
+    /// The pack that holds these objects, all of them, each once, and nothing else.
     pub fn whole_pack(&self) -> Option<usize> {
         (0..self.numbers.packs().len()).find(|pack| {
             let mut range = self.numbers.range(*pack);
-            // Of equal rows of an index at most one has a number in use: then the pack is not taken.
-            !range.is_empty() && range.len() as u64 == self.len && range.all(|number| self.has(number))
+            !range.is_empty()
+                && range.len() as u64 == self.len
+                && range.all(|number| self.has(number))
+                && self.holds_each_once(*pack)
         })
+    }
+
+    /// Whether no two rows of a pack's index are of the same object. A bitmap may count both, a walk one.
+    fn holds_each_once(&self, pack: usize) -> bool {
+        let idx = self.numbers.packs()[pack].pack.idx();
+        (1..idx.count()).all(|row| idx.id_at(IdxPosition(row - 1)) < idx.id_at(IdxPosition(row)))
     }
 
     /// The hash of the name under which an object was met; 0 for commits, root trees, and where names were not

@@ -184,6 +184,41 @@ fn bitmaps_for_git() {
 }
 
 #[test]
+fn a_pack_is_whole_when_nothing_else_is_in_it() {
+    for format in FORMATS {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = temp.path();
+        history(dir, format);
+        let whole = |tips: &[&str], options: &CountOptions| {
+            let snapshot = storage(dir, format).snapshot().unwrap();
+            assert!(snapshot.bitmap().is_some());
+            let query = Query { include: resolve(dir, tips), ..Query::default() };
+            let set = walk::reachable_with(&*snapshot, &query, options, &Context::new()).unwrap();
+            set.whole_pack().map(|pack| u64::from(set.numbers().packs()[pack].pack.count()) == set.len())
+        };
+        let refs = git(dir, &["for-each-ref", "--format=%(refname)"]);
+        let refs: Vec<&str> = refs.lines().collect();
+        // Logs would keep more.
+        let repack = ["-c", "repack.writeBitmaps=true", "repack", "-adbq"];
+        git(dir, &["reflog", "expire", "--expire=now", "--all"]);
+        git(dir, &repack);
+        for options in [CountOptions::default(), CountOptions::with_bitmap()] {
+            assert_eq!(whole(&refs, &options), Some(true));
+            assert_eq!(whole(&["main"], &options), None);
+        }
+        // A blob that nothing refers to, put into the pack by a log's commit that is forgotten afterwards.
+        git(dir, &["checkout", "-q", "--detach"]);
+        std::fs::write(dir.join("file"), "reached by a log only").unwrap();
+        git(dir, &["commit", "-q", "-a", "-m", "reached by a log only"]);
+        git(dir, &["checkout", "-q", "main"]);
+        git(dir, &repack);
+        for options in [CountOptions::default(), CountOptions::with_bitmap()] {
+            assert_eq!(whole(&refs, &options), None);
+        }
+    }
+}
+
+#[test]
 fn a_damaged_bitmap_is_not_used() {
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path();
