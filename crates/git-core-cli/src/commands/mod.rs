@@ -19,6 +19,7 @@ mod index_pack_file;
 mod init;
 mod ls_remote;
 mod merge_base;
+mod multi_pack_index;
 mod pack_objects;
 mod pack_objects_bitmap;
 mod pack_objects_cruft;
@@ -83,6 +84,7 @@ static COMMANDS: &[Command] = &[
     hash_object::COMMAND,
     index_pack::COMMAND,
     merge_base::COMMAND,
+    multi_pack_index::COMMAND,
     pack_objects::COMMAND,
     pack_refs::COMMAND,
     prune::COMMAND,

@@ -2,6 +2,8 @@
 //!
 //! How lookups use one is the business of `pack_set`; what the bytes mean, that of `git_core_idx::midx`.
 
+pub use super::midx_verify::{MidxFinding, verify_multi_pack_index};
+
 use super::map::Mapped;
 use super::sys::Disk;
 use crate::lock::{LockError, LockFile};
@@ -9,7 +11,7 @@ use git_core_idx::midx::{
     MidxError, MidxFile, MidxOptions, MidxPack, PackNumber, PseudoPackOrder, parse_chain, write_midx,
 };
 use git_core_idx::{Digest, IdxError, IdxFile, SharedBytes};
-use git_core_object::{BoxError, ErrorKind, ObjectFormat};
+use git_core_object::{BoxError, ErrorKind, ObjectFormat, Stopped};
 use std::ffi::OsStr;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -82,6 +84,9 @@ pub enum MidxFileError {
     /// Somebody else is replacing it.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// The operation was cancelled, or met a limit.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
     /// The file system refused.
     #[error("{}", .path.display())]
     Unavailable {
@@ -102,6 +107,7 @@ impl MidxFileError {
             MidxFileError::Idx { source, .. } => source.kind(),
             MidxFileError::Midx { source, .. } => source.kind(),
             MidxFileError::Lock(error) => error.kind(),
+            MidxFileError::Stopped(stopped) => stopped.kind(),
             MidxFileError::Unavailable { .. } => ErrorKind::Unavailable,
         }
     }

@@ -54,7 +54,7 @@ impl Repository {
         cx: &Context,
     ) -> Result<GraphWritten, GraphError> {
         let disk: Arc<dyn Disk> = Arc::new(RealDisk::default());
-        let (objects, alternates) = self.object_directory(directory)?;
+        let (objects, alternates) = self.object_directories(directory)?;
         let mut options = options.clone();
         options.alternates.extend(alternates);
         options.ignore_replacements = self.inner.replace == super::ReplaceRefs::Ignored;
@@ -83,11 +83,19 @@ impl Repository {
         depth: VerifyDepth,
         cx: &Context,
     ) -> Result<Vec<GraphFinding>, GraphError> {
-        let (objects, alternates) = self.object_directory(directory)?;
+        let (objects, alternates) = self.object_directories(directory)?;
         Ok(verify_commit_graph(&objects, &alternates, &*self.snapshot()?, depth, cx)?)
     }
 
-    fn object_directory(&self, named: Option<&Path>) -> Result<(PathBuf, Vec<PathBuf>), GraphError> {
+    /// The object directory of the repository, or the one of its alternates that is named.
+    ///
+    /// # Errors
+    /// [`GraphError::NoDirectory`] when it is neither; [`GraphError::Read`] when the alternates cannot be read.
+    pub fn object_directory(&self, named: Option<&Path>) -> Result<PathBuf, GraphError> {
+        self.object_directories(named).map(|(objects, _)| objects)
+    }
+
+    fn object_directories(&self, named: Option<&Path>) -> Result<(PathBuf, Vec<PathBuf>), GraphError> {
         let unknown = || GraphError::NoDirectory(named.unwrap_or(Path::new("objects")).display().to_string());
         let layout = self.layout().ok_or_else(unknown)?;
         let Some(named) = named else { return Ok((layout.objects_dir.clone(), layout.alternates.clone())) };
