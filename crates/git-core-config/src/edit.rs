@@ -266,7 +266,8 @@ impl Document {
         if !before.raw.ends_with(b"\n") && before.raw != "\u{feff}" {
             before.raw.push(b'\n');
         }
-        if matches!(before.kind, PieceKind::Entry { .. }) && before.raw.ends_with(b"\\\n") {
+        let continues = before.raw.ends_with(b"\\\n") || before.raw.ends_with(b"\\\r\n");
+        if continues && matches!(before.kind, PieceKind::Entry { .. }) {
             let probe = [&before.raw[..], b"x\n"].concat();
             if crate::scan::pieces(&probe).is_ok_and(|pieces| pieces.len() == 1) {
                 before.raw.push(b'\n');

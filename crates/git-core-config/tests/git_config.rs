@@ -180,6 +180,18 @@ fn plain(pattern: &[u8], text: &[u8]) -> bool {
     }
 }
 
+/// A value that is continued where the file ends does not swallow what is added behind it.
+#[test]
+fn a_value_that_goes_on_at_the_end_is_ended_by_what_follows() {
+    for end in ["\\", "\\\n", "\\\r\n"] {
+        let mut document = Document::parse(format!("[a]\n\tb = c{end}").as_bytes()).unwrap();
+        let key = Key::parse("core.bare").unwrap();
+        document.set(&key, "true").unwrap();
+        let again = Document::parse(&document.to_bytes()).unwrap();
+        assert_eq!(again.get(&key).unwrap().to_bool(), Ok(true), "{end:?}");
+    }
+}
+
 #[test]
 fn globs_match_what_git_matches() {
     let dir = tempfile::tempdir().unwrap();
