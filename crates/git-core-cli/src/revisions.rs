@@ -8,7 +8,7 @@ use git_core::config::wildmatch::Pattern;
 use git_core::object::{Context, Kind, ObjectId, ReadError, commit};
 use git_core::refs::RefName;
 use git_core::store::revision::{self, RevisionError};
-use git_core::store::walk::{HistoryTip, MergeBases, MissingExcludes, Query, TipRole, peel};
+use git_core::store::walk::{HistoryTip, MergeBases, Query, TipRole, peel};
 use git_core::store::{Reference, Snapshot};
 use std::ops::ControlFlow;
 
@@ -298,7 +298,7 @@ impl Revisions {
     pub(crate) fn query(&self) -> Query {
         let ids =
             |hidden: bool| self.tips.iter().filter(|tip| tip.hidden == hidden).map(|tip| tip.id).collect();
-        Query { include: ids(false), exclude: ids(true), ignore_missing: MissingExcludes::Refuse }
+        Query { include: ids(false), exclude: ids(true), ..Query::default() }
     }
 
     /// The commits to walk from: tags are followed, trees and blobs passed over.

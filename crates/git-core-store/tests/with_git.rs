@@ -11,6 +11,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+#[path = "with_git/exclusion.rs"]
+mod exclusion;
+
 #[path = "with_git/bitmaps.rs"]
 mod bitmaps;
 

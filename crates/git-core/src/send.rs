@@ -6,7 +6,7 @@
 use git_core_object::{Context, Kind, ObjectId, Objects as _, ReadError};
 use git_core_pack::{DeltaForm, PackCopy, PackWriter, SearchOptions, WriteError, WriteOptions};
 use git_core_store::Snapshot;
-use git_core_store::walk::{self, CountOptions, MissingExcludes, ObjectSet, Query};
+use git_core_store::walk::{self, CountOptions, Exclusion, MissingExcludes, ObjectSet, Query};
 use git_core_transport::server::{PackStream, Refusal};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -71,6 +71,8 @@ impl PackFeed {
             include: wish.wants.clone(),
             exclude: wish.haves.clone(),
             ignore_missing: MissingExcludes::Ignore,
+            // Sending a little too much does no harm; what the other side has can be all of many refs.
+            exclusion: Exclusion::ByDate,
         };
         let packed: u64 = snapshot.packs().iter().map(|stored| u64::from(stored.pack.count())).sum();
         let mut set = match wish.haves.is_empty() && packed > SEARCHED_OBJECTS {

@@ -268,7 +268,12 @@ impl<W: Write> Lister<'_, W> {
 
     /// Lists what these trees hold, themselves included, with `prefix` before the paths.
     fn below(&mut self, include: Vec<ObjectId>, prefix: &[u8], hidden: &[ObjectId]) -> Result<(), Failure> {
-        let query = Query { include, exclude: hidden.to_vec(), ignore_missing: MissingExcludes::Ignore };
+        let query = Query {
+            include,
+            exclude: hidden.to_vec(),
+            ignore_missing: MissingExcludes::Ignore,
+            ..Query::default()
+        };
         let (snapshot, mut path_buf) = (self.snapshot, Vec::new());
         list_objects(snapshot, &query, &Context::new(), &mut |listed| {
             let Listed::Object { id, path, .. } = listed else { return ControlFlow::Continue(()) };

@@ -1,6 +1,7 @@
 //! Commits in the order of `git rev-list`: the newest first, those that some tips reach and others do not.
 
 use super::graph::{ByTime, Flags, Graph, Node};
+use super::settle::{Ended, Follow};
 use crate::Snapshot;
 use git_core_object::{Context, ObjectId, ReadError};
 use std::collections::VecDeque;
@@ -15,6 +16,20 @@ pub struct Query {
     pub exclude: Vec<ObjectId>,
     /// What happens when a commit to exclude is not there.
     pub ignore_missing: MissingExcludes,
+    /// How sure it is that nothing is walked that is to be left out.
+    pub exclusion: Exclusion,
+}
+
+/// How a walk finds out what it leaves out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Exclusion {
+    /// Whatever the clocks of committers said. Without a commit-graph this may take a walk down to where all that
+    /// is excluded has met what is not, and to the roots for histories that never meet.
+    #[default]
+    Exact,
+    /// By the dates of the commits: where clocks were wrong, some that an excluded one reaches may be walked. For
+    /// those who lose nothing but time by that.
+    ByDate,
 }
 
 /// What a walk does about commits to exclude that the repository does not have.
@@ -57,6 +72,7 @@ pub struct CommitWalk<'a> {
     /// Commits in the queue that are not hidden.
     open: usize,
     hiding: bool,
+    exclusion: Exclusion,
     /// What a walk with hidden commits has found, once it has been through them all.
     found: Option<VecDeque<Node>>,
     visited: u64,
@@ -80,6 +96,7 @@ impl<'a> CommitWalk<'a> {
             queue: ByTime::default(),
             open: 0,
             hiding: !query.exclude.is_empty(),
+            exclusion: query.exclusion,
             found: None,
             visited: 0,
             cx,
@@ -134,6 +151,9 @@ impl<'a> CommitWalk<'a> {
         }
         if self.found.is_none() {
             self.found = Some(self.limit()?);
+            if self.exclusion == Exclusion::Exact {
+                self.settle()?;
+            }
         }
         while let Some(node) = self.found.as_mut().and_then(VecDeque::pop_front) {
             if !self.flags.has(node, HIDDEN) {
@@ -210,6 +230,23 @@ impl<'a> CommitWalk<'a> {
             }
         }
         Ok(found)
+    }
+
+    /// Hides what dates have not shown to be hidden.
+    fn settle(&mut self) -> Result<(), ReadError> {
+        let flags = &self.flags;
+        let hidden = Ended {
+            found: &|node| flags.get(node) & (SEEN | HIDDEN | QUEUED) == SEEN,
+            pending: &|node| match flags.get(node) {
+                state if state & HIDDEN == 0 => false,
+                state => state & (SEEN | QUEUED) != SEEN,
+            },
+            follow: Follow::All,
+            cx: self.cx,
+        }
+        .settle(&mut self.graph)?;
+        hidden.into_iter().for_each(|node| self.hide(node));
+        Ok(())
     }
 
     fn pop(&mut self) -> Result<Option<Node>, ReadError> {

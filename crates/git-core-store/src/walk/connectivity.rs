@@ -1,6 +1,6 @@
 //! Whether everything that new refs need has come.
 
-use super::commits::{MissingExcludes, Query};
+use super::commits::{Exclusion, MissingExcludes, Query};
 use super::reachable::reachable;
 use crate::Snapshot;
 use git_core_object::{Context, ObjectId, ReadError};
@@ -19,7 +19,12 @@ pub fn check_connected(
     if tips.is_empty() {
         return Ok(());
     }
-    let query =
-        Query { include: tips.to_vec(), exclude: known.to_vec(), ignore_missing: MissingExcludes::Ignore };
+    // Checking a little too much does no harm.
+    let query = Query {
+        include: tips.to_vec(),
+        exclude: known.to_vec(),
+        ignore_missing: MissingExcludes::Ignore,
+        exclusion: Exclusion::ByDate,
+    };
     reachable(snapshot, &query, &cx.clone().quiet()).map(drop)
 }

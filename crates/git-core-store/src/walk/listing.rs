@@ -40,8 +40,12 @@ pub fn list_objects(
     let marks = Marks::new(numbers.packed());
     let excluded = Tips::sort(snapshot, &query.exclude, query.ignore_missing)?;
     let included = Tips::sort(snapshot, &query.include, super::MissingExcludes::Refuse)?;
-    let commits =
-        Query { include: included.commits, exclude: excluded.commits, ignore_missing: query.ignore_missing };
+    let commits = Query {
+        include: included.commits,
+        exclude: excluded.commits,
+        ignore_missing: query.ignore_missing,
+        exclusion: query.exclusion,
+    };
     let mut walk = CommitWalk::new(snapshot, snapshot.shallow(), &commits, cx)?;
     let mut roots = Vec::new();
     while let Some(commit) = walk.next_commit()? {

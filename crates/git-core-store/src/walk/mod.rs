@@ -20,11 +20,12 @@ mod merge_base;
 mod negotiate;
 mod numbers;
 mod reachable;
+mod settle;
 mod trees;
 
 pub use ancestry::is_ancestor;
 pub use bitmap_write::{BitmapOptions, BitmapWriteError, write_bitmap};
-pub use commits::{CommitWalk, MissingExcludes, Query, WalkedCommit};
+pub use commits::{CommitWalk, Exclusion, MissingExcludes, Query, WalkedCommit};
 pub use connectivity::check_connected;
 pub use history::{
     History, HistoryCommit, HistoryMark, HistoryOrder, HistoryQuery, HistoryTip, NoWalk, PathSpec, Side,

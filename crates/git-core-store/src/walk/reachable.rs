@@ -325,6 +325,7 @@ fn walk(
         include: included.commits.clone(),
         exclude: excluded.commits.clone(),
         ignore_missing: query.ignore_missing,
+        exclusion: query.exclusion,
     };
     let mut walk = CommitWalk::new(snapshot, snapshot.shallow(), &commits, cx)?;
     let (mut walked, mut roots) = (Vec::new(), Vec::new());

@@ -4,7 +4,7 @@ use super::{FORMATS, command, git, init, open};
 use git_core_idx::bitmap::{Expander, Flags, name_hash};
 use git_core_object::{Context, ObjectFormat, ObjectId};
 use git_core_store::fs::{FsStorage, bitmap_of_pack};
-use git_core_store::walk::{self, BitmapOptions, CountOptions, MissingExcludes, Query};
+use git_core_store::walk::{self, BitmapOptions, CountOptions, Query};
 use git_core_store::{PackRows, Snapshot, Storage};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -76,11 +76,7 @@ fn compare_some(dir: &Path, snapshot: &dyn Snapshot, cases: usize) {
         (&["behind"], &["main"]),
     ];
     for (wants, haves) in cases.into_iter().take(count) {
-        let query = Query {
-            include: resolve(dir, wants),
-            exclude: resolve(dir, haves),
-            ignore_missing: MissingExcludes::Refuse,
-        };
+        let query = Query { include: resolve(dir, wants), exclude: resolve(dir, haves), ..Query::default() };
         let set =
             walk::reachable_with(snapshot, &query, &CountOptions::with_bitmap(), &Context::new()).unwrap();
         let found: BTreeSet<ObjectId> = set.ids().collect();

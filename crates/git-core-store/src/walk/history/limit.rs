@@ -1,6 +1,7 @@
 //! Going through the commits that may be listed.
 
-use super::{ABOVE, BELOW, EXPANDED, HIDDEN, History, LEFT, Node, QUEUED, SEEN, Side, TipRole};
+use super::{ABOVE, BELOW, Bits, EXPANDED, HIDDEN, History, LEFT, Node, QUEUED, SEEN, Side, TIP, TipRole};
+use crate::walk::settle::{Ended, Follow};
 use git_core_object::ReadError;
 use std::collections::VecDeque;
 
@@ -34,7 +35,12 @@ impl History<'_> {
             newest = self.graph.time(node);
             found.push_back(node);
         }
-        if let Some(side) = self.query.side.filter(|_| self.divides()) {
+        self.settle()?;
+        if self.query.exclude_first_parent_only {
+            let reached = self.reached_past_hidden();
+            found.retain(|node| reached.has(*node, SEEN));
+        }
+        if let Some(side) = self.query.side {
             found.retain(|node| self.flags.has(*node, LEFT) == (side == Side::Left));
         }
         if let Some(targets) = targets {
@@ -54,6 +60,42 @@ impl History<'_> {
         }
         self.list = Some(found);
         Ok(())
+    }
+
+    /// Hides what dates have not shown to be hidden.
+    fn settle(&mut self) -> Result<(), ReadError> {
+        if !self.query.tips.iter().any(|tip| tip.role == TipRole::Hidden) {
+            return Ok(());
+        }
+        let (flags, rewritten) = (&self.flags, &self.rewritten);
+        let hidden = Ended {
+            found: &|node| flags.has(node, EXPANDED) && !flags.has(node, HIDDEN),
+            // Of a commit with fewer parents than it names, not all have been hidden.
+            pending: &|node| {
+                flags.has(node, HIDDEN) && (!flags.has(node, EXPANDED) || rewritten.contains_key(&node))
+            },
+            follow: if self.query.exclude_first_parent_only { Follow::First } else { Follow::All },
+            cx: self.cx,
+        }
+        .settle(&mut self.graph)?;
+        hidden.into_iter().for_each(|node| self.hide(node));
+        Ok(())
+    }
+
+    /// What the shown tips reach without passing through a hidden commit. Only where the second parents of hidden
+    /// commits are not hidden may that be less than was found: they may have been followed too early.
+    fn reached_past_hidden(&self) -> Bits {
+        let (mut reached, mut stack) = (Bits::default(), Vec::new());
+        for node in (0..self.graph.len() as Node).filter(|node| self.flags.has(*node, TIP)) {
+            stack.push(node);
+        }
+        let most = if self.query.first_parent { 1 } else { usize::MAX };
+        while let Some(node) = stack.pop() {
+            if !self.flags.has(node, HIDDEN) && reached.set(node, SEEN) {
+                stack.extend(self.parents(node).into_iter().take(most));
+            }
+        }
+        reached
     }
 
     /// The commits that `--ancestry-path` is about.
@@ -112,10 +154,8 @@ impl History<'_> {
                     continue;
                 }
                 self.hide(parent);
-                let new = !self.flags.has(parent, SEEN);
                 self.enqueue(parent);
-                // As in git, only a parent that is new ends this.
-                if new && self.query.exclude_first_parent_only {
+                if self.query.exclude_first_parent_only {
                     break;
                 }
             }
@@ -144,11 +184,22 @@ impl History<'_> {
         self.graph.require(parent)?;
         for passed in [LEFT, BELOW] {
             if self.flags.has(node, passed) {
-                self.flags.set(parent, passed);
+                self.pass(parent, passed);
             }
         }
         self.enqueue(parent);
         Ok(())
+    }
+
+    /// Passes a flag on to a commit, and on along what was followed from it before.
+    fn pass(&mut self, node: Node, flag: u16) {
+        let most = if self.query.first_parent { 1 } else { usize::MAX };
+        let mut stack = vec![node];
+        while let Some(node) = stack.pop() {
+            if self.flags.set(node, flag) && self.flags.has(node, EXPANDED) {
+                stack.extend(self.parents(node).into_iter().take(most));
+            }
+        }
     }
 
     pub(super) fn pop(&mut self) -> Result<Option<Node>, ReadError> {

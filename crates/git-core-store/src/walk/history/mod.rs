@@ -162,6 +162,8 @@ const BELOW: u16 = 1 << 11;
 const WALKED: u16 = 1 << 12;
 /// Is in a list that is being put in order.
 const IN_LIST: u16 = 1 << 13;
+/// A tip that was given to be listed.
+const TIP: u16 = 1 << 14;
 
 /// Makes the list of a [`HistoryQuery`].
 pub struct History<'a> {
@@ -321,9 +323,11 @@ impl<'a> History<'a> {
                 _ => return Err(ReadError::Missing { id: tip.id }),
             }
             match tip.role {
-                TipRole::Shown => {}
+                TipRole::Shown => {
+                    self.flags.set(node, TIP);
+                }
                 TipRole::Left => {
-                    self.flags.set(node, LEFT);
+                    self.flags.set(node, TIP | LEFT);
                 }
                 TipRole::Hidden => {
                     self.flags.set(node, BOTTOM);
@@ -345,15 +349,7 @@ impl<'a> History<'a> {
         query.order != HistoryOrder::Met
             || query.children
             || query.ancestry_path.is_some()
-            || query.tips.iter().any(|tip| tip.role == TipRole::Hidden)
-    }
-
-    /// Whether sides are told apart: not by a walk that only puts in order what a commit-graph has.
-    fn divides(&self) -> bool {
-        let query = &self.query;
-        query.children
-            || query.ancestry_path.is_some()
-            || self.snapshot.commit_graph().is_none()
+            || query.side.is_some()
             || query.tips.iter().any(|tip| tip.role == TipRole::Hidden)
     }
 
