@@ -166,6 +166,15 @@ fn check_lists(dag: &Dag, snapshot: &dyn Snapshot, shown: &[usize], hidden: &[us
         let border: Set = parents.difference(&expected).copied().collect();
         assert_eq!(dag.set(ends.map(|(id, _)| id)), border, "{shown:?} without {hidden:?}, {order:?}");
     }
+    let mut between = base.clone();
+    between.ancestry_path = Some(Vec::new());
+    let mut ways: Set = hidden.iter().copied().collect();
+    for n in &expected {
+        if dag.parents[*n].iter().any(|parent| ways.contains(parent)) {
+            ways.insert(*n);
+        }
+    }
+    assert_eq!(found(&between), &ways & &expected, "on ways from {hidden:?} to {shown:?}");
     let mut first = base.clone();
     first.first_parent = true;
     let along: Set = dag.reach(shown, 1).difference(&out).copied().collect();

@@ -36,6 +36,7 @@ impl History<'_> {
             found.push_back(node);
         }
         self.settle()?;
+        found.retain(|node| !self.flags.has(*node, HIDDEN));
         if self.query.exclude_first_parent_only {
             let reached = self.reached_past_hidden();
             found.retain(|node| reached.has(*node, SEEN));
@@ -85,10 +86,9 @@ impl History<'_> {
     /// What the shown tips reach without passing through a hidden commit. Only where the second parents of hidden
     /// commits are not hidden may that be less than was found: they may have been followed too early.
     fn reached_past_hidden(&self) -> Bits {
-        let (mut reached, mut stack) = (Bits::default(), Vec::new());
-        for node in (0..self.graph.len() as Node).filter(|node| self.flags.has(*node, TIP)) {
-            stack.push(node);
-        }
+        let mut reached = Bits::default();
+        let mut stack: Vec<Node> =
+            (0..self.graph.len() as Node).filter(|node| self.flags.has(*node, TIP)).collect();
         let most = if self.query.first_parent { 1 } else { usize::MAX };
         while let Some(node) = stack.pop() {
             if !self.flags.has(node, HIDDEN) && reached.set(node, SEEN) {
