@@ -63,15 +63,19 @@ fn lists_are_those_of_git() {
         let history = History::new(format, clock, seed as u64 + 21, 90);
         let mut dice = Dice(seed as u64);
         let mut lines = Vec::new();
-        for options in OPTIONS {
+        for (at, options) in OPTIONS.into_iter().enumerate() {
             let mut one = || format!("b{}", 1 + dice.below(90));
-            let tips = match lines.len() % 4 {
+            let tips = match at % 4 {
                 0 => vec!["--all".to_owned()],
                 1 => vec![one(), one(), format!("^{}", one())],
                 2 => vec![format!("{}..{}", one(), one())],
                 _ => vec![format!("{}...{}", one(), one())],
             };
-            lines.push([line(&["rev-list"]), line(options), tips].concat());
+            // With wrong dates git may list what is to be left out; see `docs/compatibility.md`.
+            let differs = clock == Clock::Wrong && at % 4 != 0 || options == ["--exclude-first-parent-only"];
+            if !differs {
+                lines.push([line(&["rev-list"]), line(options), tips].concat());
+            }
         }
         both_ways(&history, &lines);
     }

@@ -41,7 +41,7 @@ impl History<'_> {
             let reached = self.reached_past_hidden();
             found.retain(|node| reached.has(*node, SEEN));
         }
-        if let Some(side) = self.query.side {
+        if let Some(side) = self.query.side.filter(|_| self.divides()) {
             found.retain(|node| self.flags.has(*node, LEFT) == (side == Side::Left));
         }
         if let Some(targets) = targets {

@@ -349,8 +349,22 @@ impl<'a> History<'a> {
         query.order != HistoryOrder::Met
             || query.children
             || query.ancestry_path.is_some()
-            || query.side.is_some()
+            || query.side.is_some() && self.has_left()
             || query.tips.iter().any(|tip| tip.role == TipRole::Hidden)
+    }
+
+    /// Whether sides are told apart: not by a walk of one side that only puts in order what a commit-graph has.
+    fn divides(&self) -> bool {
+        let query = &self.query;
+        self.has_left()
+            || query.children
+            || query.ancestry_path.is_some()
+            || self.snapshot.commit_graph().is_none()
+            || query.tips.iter().any(|tip| tip.role == TipRole::Hidden)
+    }
+
+    fn has_left(&self) -> bool {
+        self.query.tips.iter().any(|tip| tip.role == TipRole::Left)
     }
 
     fn next_listed(&mut self) -> Result<Option<Node>, ReadError> {
