@@ -175,6 +175,14 @@ fn check_lists(dag: &Dag, snapshot: &dyn Snapshot, shown: &[usize], hidden: &[us
         }
     }
     assert_eq!(found(&between), &ways & &expected, "on ways from {hidden:?} to {shown:?}");
+    // With a commit named, on ways to it as well; nothing is hidden, so that all is on a way that counts.
+    let named = hidden[0];
+    let mut through = dag.query(shown, TipRole::Shown, &[]);
+    through.ancestry_path = Some(dag.ids(&[named]));
+    let reached = dag.reach(shown, all);
+    let around: Set = reached.iter().copied().filter(|n| dag.reach(&[*n], all).contains(&named)).collect();
+    let below = if reached.contains(&named) { dag.reach(&[named], all) } else { Set::new() };
+    assert_eq!(found(&through), &around | &below, "on ways through {named} from {shown:?}");
     let mut first = base.clone();
     first.first_parent = true;
     let along: Set = dag.reach(shown, 1).difference(&out).copied().collect();
