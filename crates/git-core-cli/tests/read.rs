@@ -119,6 +119,11 @@ fn s05_rev_list() {
             rev-list --count HEAD
             rev-list --disk-usage --objects --all
             rev-list --disk-usage HEAD
+            rev-list --disk-usage=human HEAD
+            rev-list --disk-usage=human --objects --all
+            rev-list --disk-usage=si HEAD
+            rev-list --objects --no-object-names --all
+            rev-list --objects --no-object-names --object-names HEAD
             rev-list -2 HEAD
             rev-list -n1 --objects HEAD
             rev-list --max-count=-1 HEAD

@@ -32,6 +32,7 @@ mod prune_packed;
 mod push;
 mod repack;
 mod rev_list;
+mod rev_list_bitmap;
 mod rev_list_history;
 mod rev_parse;
 mod rev_parse_places;

@@ -159,7 +159,9 @@ pub(super) fn parse(config: &Config, args: &mut Args) -> Result<Request, Failure
             Arg::Long("no-revs") => lists = false,
             Arg::Long("all") => (lists, request.all_refs) = (true, true),
             Arg::Long("reflog") => (lists, request.reflogs) = (true, true),
-            Arg::Long("indexed-objects") => lists = true,
+            Arg::Long("indexed-objects") => {
+                return Err(Failure::fatal("--indexed-objects is not supported"));
+            }
             Arg::Long("unpacked") => request.unpacked = true,
             Arg::Long("incremental") => request.incremental = true,
             Arg::Long("no-incremental") => request.incremental = false,

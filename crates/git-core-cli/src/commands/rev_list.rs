@@ -1,6 +1,7 @@
 //! `rev-list`: commits, and with `--objects` everything they reach.
 
 use super::Command;
+use super::rev_list_bitmap as bitmap_test;
 use super::rev_list_history::{HistoryOptions, is_history_option, max_count, walked};
 use crate::abbrev;
 use crate::args::{Arg, Args};
@@ -9,6 +10,7 @@ use crate::globals::Globals;
 use crate::input::{lines, stdin};
 use crate::ondisk;
 use crate::output::{finish, stdout, written};
+use crate::progress::human;
 use crate::repo;
 use crate::revisions::{RefSelection, Revisions, Tip, bad_object};
 use bstr::ByteSlice as _;
@@ -42,7 +44,10 @@ pub(crate) const COMMAND: Command = Command {
         --topo-order  --date-order  --author-date-order  --reverse
     formatting output
         --parents  --children  --timestamp  --header  --objects  --left-right
-        --abbrev-commit  --abbrev=<n>  --count  --disk-usage",
+        --abbrev-commit  --abbrev=<n>  --count  --disk-usage[=human]
+        --[no-]object-names
+    special purposes
+        --use-bitmap-index  --test-bitmap",
     run,
 };
 
@@ -52,6 +57,12 @@ struct Request {
     objects: bool,
     count: bool,
     disk_usage: bool,
+    /// Whether bytes are shown with a unit.
+    human: bool,
+    /// Whether objects are shown without the paths they were met at.
+    nameless: bool,
+    /// Whether the bitmap of the one commit that was named is put to the test.
+    test_bitmap: bool,
     quiet: bool,
     timestamp: bool,
     header: bool,
@@ -72,7 +83,19 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
         match arg {
             Arg::Long("objects") => request.objects = true,
             Arg::Long("count") => request.count = true,
-            Arg::Long("disk-usage") => request.disk_usage = true,
+            Arg::Long("disk-usage") => {
+                request.disk_usage = true;
+                if let Some(style) = args.optional_value() {
+                    if style != "human" {
+                        return Err(Failure::fatal(format_args!(
+                            "invalid value for '--disk-usage=<format>': '{}', the only allowed format is 'human",
+                            style.display()
+                        )));
+                    }
+                    request.human = true;
+                }
+            }
+            Arg::Long("test-bitmap") => request.test_bitmap = true,
             Arg::Long("quiet") => request.quiet = true,
             Arg::Long("timestamp") => request.timestamp = true,
             Arg::Long("header") => request.header = true,
@@ -107,7 +130,8 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
                 }
             }
             Arg::Long("use-bitmap-index") => request.count_options = CountOptions::with_bitmap(),
-            Arg::Long("no-object-names" | "object-names") => {}
+            Arg::Long("no-object-names") => request.nameless = true,
+            Arg::Long("object-names") => request.nameless = false,
             Arg::Long("progress") => drop(args.optional_value()),
             Arg::Value(text) => {
                 let text = repo::operand(text);
@@ -120,6 +144,9 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
         }
     }
     request.history.take_paths(&repository, &paths)?;
+    if request.test_bitmap {
+        return bitmap_test::run(&*snapshot, &revisions);
+    }
     if !revisions.given {
         return Err(Failure::usage("", usage));
     }
@@ -163,7 +190,10 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
             false => written(writeln!(lister.out, "{}", left + right))?,
         }
     } else if request.disk_usage {
-        written(writeln!(lister.out, "{}", lister.bytes))?;
+        match request.human {
+            true => written(writeln!(lister.out, "{}", human(lister.bytes)))?,
+            false => written(writeln!(lister.out, "{}", lister.bytes))?,
+        }
     }
     finish(lister.out)?;
     Ok(ExitCode::SUCCESS)
@@ -315,10 +345,12 @@ impl<W: Write> Lister<'_, W> {
         }
         self.line.clear();
         id.write_hex(&mut self.line);
-        self.line.push(b' ');
-        // A path that has a line break in it ends there, as in git.
-        let end = path.find_byte(b'\n').unwrap_or(path.len());
-        self.line.extend_from_slice(&path[..end]);
+        if !self.request.nameless {
+            self.line.push(b' ');
+            // A path that has a line break in it ends there, as in git.
+            let end = path.find_byte(b'\n').unwrap_or(path.len());
+            self.line.extend_from_slice(&path[..end]);
+        }
         self.line.push(b'\n');
         written(self.out.write_all(&self.line))
     }

@@ -320,6 +320,15 @@ fn s04_bitmaps_are_written_where_git_writes_them() {
                 let tested = run(Git, &repo.path, &["rev-list", "--test-bitmap", tip], b"");
                 assert!(tested.status.success(), "{settings:?}: {}", text(tested.stderr));
             }
+            // What we say of it is what git says, of what has no bitmap too.
+            for args in [&["master"][..], &["old"], &["master:"], &["master", "old^{commit}"], &[]] {
+                let args = [&["rev-list", "--test-bitmap"], args].concat();
+                let [theirs, ours] = [Git, Ours].map(|program| run(program, &repo.path, &args, b""));
+                assert_eq!(theirs.status.code(), ours.status.code(), "{args:?}");
+                let [theirs, ours] = [theirs, ours].map(|done| text(done.stderr));
+                assert_eq!(theirs.lines().next(), ours.lines().next(), "{args:?}");
+                assert_eq!(theirs.lines().last(), ours.lines().last(), "{args:?}");
+            }
             let count = |how| at(&["rev-list", "--objects", "--count", "--all", how]);
             assert_eq!(count("--use-bitmap-index"), count("--no-object-names"));
             at(&["fsck", "--strict"]);
