@@ -135,13 +135,17 @@ pub(crate) fn masked(text: &[u8]) -> String {
     String::from_utf8_lossy(text).chars().map(|c| if c.is_control() && c != '\t' { '?' } else { c }).collect()
 }
 
+/// A number of bytes as git shows it: two decimals, rounded by adding a little less than half of the last one.
 pub(crate) fn human(bytes: u64) -> String {
-    match bytes {
-        0..=1023 => format!("{bytes} bytes"),
-        1024..=1_048_575 => format!("{:.2} KiB", bytes as f64 / 1024.0),
-        1_048_576..=1_073_741_823 => format!("{:.2} MiB", bytes as f64 / 1_048_576.0),
-        _ => format!("{:.2} GiB", bytes as f64 / 1_073_741_824.0),
-    }
+    let (shift, half, unit) = match bytes {
+        0..=0x3ff => return format!("{bytes} bytes"),
+        0x400..=0xf_ffff => (10, 5, "KiB"),
+        0x10_0000..=0x3fff_ffff => (20, 5_243, "MiB"),
+        _ => (30, 5_368_709, "GiB"),
+    };
+    let bytes = u128::from(bytes) + half;
+    let part = ((bytes & ((1 << shift) - 1)) * 100) >> shift;
+    format!("{}.{part:02} {unit}", bytes >> shift)
 }
 
 #[cfg(test)]
@@ -158,5 +162,7 @@ mod tests {
         assert_eq!(human(10), "10 bytes");
         assert_eq!(human(2048), "2.00 KiB");
         assert_eq!(human(5 << 20), "5.00 MiB");
+        // Recorded from `git rev-list --disk-usage=human`.
+        assert_eq!(human(33_959_746), "32.39 MiB");
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::fail::{Failure, chain};
 use crate::revisions::{Revisions, bad_object};
-use git_core::idx::bitmap::Expander;
+use git_core::idx::bitmap::{Expander, Flags};
 use git_core::object::Context;
 use git_core::store::Snapshot;
 use git_core::store::walk::{self, Query};
@@ -16,7 +16,9 @@ pub(super) fn run(snapshot: &dyn Snapshot, revisions: &Revisions) -> Result<Exit
         return Err(Failure::fatal("you must specify exactly one commit to test"));
     };
     let (file, id) = (bitmap.file(), tip.id);
-    eprintln!("Bitmap v1 test ({} entries loaded)", file.entries().len());
+    // With a lookup table, entries are read when they are asked for.
+    let loaded = if file.flags().has(Flags::LOOKUP_TABLE) { "" } else { " loaded" };
+    eprintln!("Bitmap v1 test ({} entries{loaded})", file.entries().len());
     let entry = bitmap.rows().lookup(&id).and_then(|row| file.entry_of(row));
     let entry =
         entry.ok_or_else(|| Failure::fatal(format_args!("commit '{id}' doesn't have an indexed bitmap")))?;
