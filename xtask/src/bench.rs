@@ -37,9 +37,13 @@ pub(crate) struct Options {
     /// Only these jobs; `--list` names them.
     #[arg(long, value_delimiter = ',')]
     job: Vec<String>,
-    /// Only these peers beside git-core and git.
+    /// Only these peers beside git-core and git: gix, git2, grit; none for an empty name. All that are built
+    /// otherwise.
     #[arg(long, value_delimiter = ',')]
     peer: Option<Vec<String>>,
+    /// Build these peers, or all; takes some minutes.
+    #[arg(long)]
+    build_peers: bool,
     /// How often each job is done, by turns.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
@@ -72,8 +76,14 @@ pub(crate) fn main(options: &Options) -> Outcome<bool> {
         page::draw(&crate::workspace::root())?;
         return Ok(true);
     }
+    if options.build_peers && !peers::build(&crate::workspace::root(), options.peer.as_deref())? {
+        return Ok(false);
+    }
     if options.repo.is_some() || !options.generated.is_empty() {
         return whole::run(options);
+    }
+    if options.build_peers {
+        return Ok(true);
     }
     micro::run(&options.micro)
 }

@@ -233,6 +233,17 @@ pub(super) const JOBS: &[Job] = &[
         run: |bed, peer, mode| list_refs(bed, peer, mode, Refs::Loose),
     },
     Job {
+        key: "for-each-ref",
+        title: "print 100,000 refs, packed",
+        targets: &[],
+        items: (|_| REFS as u64, "refs"),
+        apart: true,
+        run: |bed, peer, mode| {
+            let words = ["for-each-ref", "--format=%(objectname) %(refname)"];
+            reading(bed, peer, mode, &bed.many(Refs::Packed)?, &words, None, Digest::Exact)
+        },
+    },
+    Job {
         key: "create-refs",
         title: "create 100,000 refs, files",
         targets: &[Target::ratio(Figure::Time, 0.5)],
@@ -320,13 +331,8 @@ fn clone(bed: &Bed, peer: &Peer, mode: Mode) -> Outcome<Run> {
     }
     let server = server(bed, Serving::GitDaemon)?;
     let (url, target) = (server.url(&name), copy.display().to_string());
-    // Others have no command line of git's.
-    let words: &[&str] = if peer.is_other() {
-        &["clone", &url, &target]
-    } else {
-        &["clone", "--quiet", "--bare", &url, &target]
-    };
-    let sample = measure::command(&mut peer.command(bed, &bed.served(), words))?;
+    let words = ["clone", "--quiet", "--bare", &url, &target];
+    let sample = measure::command(&mut peer.command(bed, &bed.served(), &words))?;
     let mut digest = String::new();
     if mode == Mode::Check {
         let mut objects = bed.lab.git(&copy);
