@@ -10,6 +10,23 @@ use crate::{Outcome, fuzz, interop, tidy, tools};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+/// The steps, in their order.
+const STEPS: [&str; 13] = [
+    "git",
+    "fmt",
+    "clippy",
+    "tidy",
+    "tests",
+    "doc tests",
+    "doc",
+    "wasm",
+    "interop",
+    "fuzz",
+    "benches build",
+    "dependencies",
+    "advisories",
+];
+
 /// The longest that one step may take.
 const PATIENCE: Duration = Duration::from_secs(3600);
 
@@ -19,9 +36,14 @@ pub(crate) struct Options {
     /// dependencies checked.
     #[arg(long)]
     full: bool,
+    /// Only these steps, such as git,interop, and the others not at all. The git to test against is always made ready.
+    #[arg(long, value_delimiter = ',', value_name = "STEP")]
+    only: Vec<String>,
 }
 
 struct Run {
+    /// All when empty.
+    only: Vec<String>,
     clean: Clean,
     steps: Steps,
     total: Count,
@@ -29,13 +51,20 @@ struct Run {
 
 /// Runs all steps; true when all of them passed.
 pub(crate) fn main(options: &Options) -> Outcome<bool> {
+    if let Some(unknown) = options.only.iter().find(|name| !STEPS.contains(&&name[..])) {
+        return Err(format!("there is no step {unknown:?}; there are {}", STEPS.join(", ")).into());
+    }
     let workspace = Workspace::load()?;
     let home = tempfile::tempdir()?;
-    let mut run =
-        Run { clean: Clean::new(home.path(), None)?, steps: Steps::default(), total: Count::default() };
+    let mut run = Run {
+        only: options.only.clone(),
+        clean: Clean::new(home.path(), None)?,
+        steps: Steps::default(),
+        total: Count::default(),
+    };
 
     let mut git_version = String::new();
-    run.step("git", |clean| {
+    run.always("git", |clean| {
         let git = tools::git(&workspace.target)?;
         *clean = Clean::new(home.path(), git.folder.as_deref())?;
         git_version = git.version;
@@ -49,7 +78,7 @@ pub(crate) fn main(options: &Options) -> Outcome<bool> {
             "fmt" => command.args(["fmt", "--all", "--check"]),
             _ => command.args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
         };
-        if !tools::has(name) {
+        if run.wanted(name) && !tools::has(name) {
             // A failure shows in the step itself.
             let _ = tee(
                 Command::new("rustup").args(["component", "add", component]).current_dir(root()),
@@ -75,7 +104,7 @@ pub(crate) fn main(options: &Options) -> Outcome<bool> {
         run.skip("interop", "no git", 1);
     }
     run.fuzz(&workspace, if options.full { 30 } else { 5 });
-    if options.full {
+    if options.full || options.only.iter().any(|name| name == "benches build") {
         let mut benches = cargo();
         benches.args(["bench", "--workspace", "--benches", "--no-run"]);
         run.cargo("benches build", benches);
@@ -114,8 +143,18 @@ fn tests(options: &Options) -> Command {
 }
 
 impl Run {
-    /// One step; an error is a failed test.
+    fn wanted(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only == name)
+    }
+
+    /// One step, if it is wanted; an error is a failed test.
     fn step(&mut self, name: &str, body: impl FnOnce(&mut Clean) -> Outcome<Count>) {
+        if self.wanted(name) {
+            self.always(name, body);
+        }
+    }
+
+    fn always(&mut self, name: &str, body: impl FnOnce(&mut Clean) -> Outcome<Count>) {
         println!("\n── {name}");
         let start = Instant::now();
         let ending = match body(&mut self.clean) {
@@ -146,6 +185,9 @@ impl Run {
     }
 
     fn skip(&mut self, name: &str, why: &str, tests: usize) {
+        if !self.wanted(name) {
+            return;
+        }
         println!("\n── {name}\nskipped: {why}");
         self.total.skipped += tests;
         self.steps.push(name, Ending::Skipped(why.to_owned()), Duration::ZERO);
@@ -153,6 +195,9 @@ impl Run {
 
     /// The crates that do no I/O build where there is none.
     fn wasm(&mut self) {
+        if !self.wanted("wasm") {
+            return;
+        }
         let target = "wasm32-unknown-unknown";
         let mut add = Command::new("rustup");
         if !tee(add.args(["target", "add", target]).current_dir(root()), PATIENCE)
@@ -180,9 +225,14 @@ impl Run {
         }
     }
 
-    /// Building cargo-deny takes minutes, so only a full run installs it.
+    /// Building cargo-deny takes minutes, so only a full run installs it, or one that asks for nothing else.
     fn deny(&mut self, options: &Options) {
-        let there = if options.full { tools::subcommand("deny") } else { Ok(()) };
+        let asked = ["dependencies", "advisories"].map(|name| self.wanted(name));
+        if asked == [false; 2] {
+            return;
+        }
+        let install = options.full || !self.only.is_empty();
+        let there = if install { tools::subcommand("deny") } else { Ok(()) };
         match there {
             Ok(()) if tools::has("deny") => {
                 let mut command = cargo();
@@ -197,6 +247,9 @@ impl Run {
 
     /// Known holes in dependencies. Their list lives on the network, so not having it is no failure of ours.
     fn advisories(&mut self) {
+        if !self.wanted("advisories") {
+            return;
+        }
         let mut fetch = cargo();
         let fetched = tee(fetch.args(["deny", "fetch", "db"]), PATIENCE);
         if !fetched.is_ok_and(|(fetched, _)| fetched) {
