@@ -5,6 +5,8 @@
 mod common;
 #[path = "packs/multi_pack_index.rs"]
 mod multi_pack_index;
+#[path = "packs/multi_pack_repack.rs"]
+mod multi_pack_repack;
 #[path = "packs/pack_objects.rs"]
 mod pack_objects;
 

@@ -45,6 +45,10 @@ struct Packs {
 
 impl Packs {
     fn new(format: ObjectFormat) -> Self {
+        Packs::aged(format, [1, 3, 2, 4])
+    }
+
+    fn aged(format: ObjectFormat, ages: [i64; 4]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path();
         git(root, &["init", "-q", &format!("--object-format={format}"), "."], "");
@@ -57,7 +61,7 @@ impl Packs {
         let ids = git(root, &["cat-file", "--batch-all-objects", "--batch-check=%(objectname)"], "");
         let ids: Vec<&str> = ids.lines().collect();
         let mut packs = Vec::new();
-        for (part, age) in [(0..ids.len(), 1), (0..20, 3), (9..32, 2), (14..18, 4)] {
+        for (part, age) in [0..ids.len(), 0..20, 9..32, 14..18].into_iter().zip(ages) {
             let list = ids[part].join("\n") + "\n";
             let hash = git(root, &["pack-objects", "-q", ".git/objects/pack/pack"], &list);
             packs.push((format!("pack-{hash}.idx"), age));
@@ -146,6 +150,40 @@ fn what_git_writes_is_written_byte_for_byte() {
         fs::write(packs.path("multi-pack-index"), packs.written_by_us(&options)).unwrap();
         git(packs.dir.path(), &["multi-pack-index", "verify"], "");
         git(packs.dir.path(), &["fsck"], "");
+    }
+}
+
+#[test]
+fn of_equally_old_packs_the_first_by_name_is_taken() {
+    // Git takes the one that comes first in its listing of the directory, which is as good.
+    for format in FORMATS {
+        for ages in [[1; 4], [1, 2, 2, 1], [2, 1, 2, 2]] {
+            let packs = Packs::aged(format, ages);
+            let theirs = packs.written_by_git(&[]);
+            let ours = packs.written_by_us(&MidxOptions::default());
+            packs.check(&theirs);
+            packs.check(&ours);
+            let theirs = MidxFile::open(&theirs, format).unwrap();
+            let ours = MidxFile::open(&ours, format).unwrap();
+            assert!(theirs.ids().eq(ours.ids()) && theirs.pack_names().eq(ours.pack_names()));
+            let age_of = |pack: PackNumber| {
+                packs.packs.iter().find(|(name, _)| name == ours.pack_name(pack)).unwrap().1
+            };
+            for position in (0..ours.count()).map(MidxPosition) {
+                let id = ours.id_at(position);
+                let (taken, by_git) =
+                    (ours.location_at(position).unwrap().pack, theirs.location_at(position).unwrap().pack);
+                assert_eq!(age_of(taken), age_of(by_git), "{id}");
+                let having = (0..ours.pack_count()).map(PackNumber);
+                let youngest = having
+                    .filter(|pack| packs.idx(ours.pack_name(*pack)).lookup(&id).is_some())
+                    .min_by_key(|pack| (-age_of(*pack), *pack));
+                assert_eq!(Some(taken), youngest, "{id}");
+            }
+            fs::write(packs.path("multi-pack-index"), packs.written_by_us(&MidxOptions::default())).unwrap();
+            git(packs.dir.path(), &["multi-pack-index", "verify"], "");
+            git(packs.dir.path(), &["fsck"], "");
+        }
     }
 }
 

@@ -1,7 +1,9 @@
-//! `multi-pack-index`: writes and verifies the multi-pack index.
+//! `multi-pack-index`: writes and verifies the multi-pack index, packs small packs together and removes useless ones.
 
 use super::Command;
-use crate::args::{Arg, Args};
+use super::pack_objects_islands as islands;
+use super::repack::delta_search;
+use crate::args::{Arg, Args, parse_number};
 use crate::fail::{Failure, chain};
 use crate::globals::Globals;
 use crate::input::{lines, stdin};
@@ -10,11 +12,14 @@ use crate::{progress, repo};
 use bstr::ByteSlice as _;
 use git_core::Repository;
 use git_core::idx::midx::MidxError;
+use git_core::object::ObjectFormat;
+use git_core::pack::DeltaForm;
 use git_core::repository::GraphError;
 use git_core::store::fs::midx::{
-    MidxFileError, WriteMidx, open_midx, verify_multi_pack_index, write_multi_pack_index,
+    FILE_NAME, MidxFileError, WriteMidx, open_midx, verify_multi_pack_index, write_multi_pack_index,
 };
 use git_core::store::fs::sys::{Disk, RealDisk};
+use git_core::store::maintenance::{BatchOptions, KeptObjects, MaintenanceError, expire_packs, repack_batch};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -25,13 +30,16 @@ pub(crate) const COMMAND: Command = Command {
     summary: "Write and verify multi-pack-indexes",
     usage: "git-core multi-pack-index [<options>] write [--preferred-pack=<pack>] [--stdin-packs]
    or: git-core multi-pack-index [<options>] verify
+   or: git-core multi-pack-index [<options>] expire
+   or: git-core multi-pack-index [<options>] repack [--batch-size=<size>]
 
     --[no-]object-dir <directory>
                           object directory containing set of packfile and pack-index pairs
     --[no-]progress       force progress reporting
     --[no-]preferred-pack <preferred-pack>
                           pack whose copies of objects are taken before others
-    --[no-]stdin-packs    write multi-pack index containing only given indexes",
+    --[no-]stdin-packs    write multi-pack index containing only given indexes
+    --batch-size <n>      during repack, collect pack-files of smaller size into a batch that is larger than this size",
     run,
 };
 
@@ -57,8 +65,12 @@ impl Common {
 
     /// The directory of the packs.
     fn pack_dir(&self, repository: &Repository) -> Result<PathBuf, Failure> {
+        Ok(self.objects_dir(repository)?.join("pack"))
+    }
+
+    fn objects_dir(&self, repository: &Repository) -> Result<PathBuf, Failure> {
         match repository.object_directory(self.directory.as_deref()) {
-            Ok(objects) => Ok(objects.join("pack")),
+            Ok(objects) => Ok(objects),
             Err(GraphError::NoDirectory(named)) => {
                 let named = std::path::absolute(&named).map_or(named, |path| path.display().to_string());
                 Err(Failure::fatal(format_args!("could not find object directory matching {named}")))
@@ -91,6 +103,8 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     match verb.to_str() {
         Some("write") => write(globals, &mut args, common),
         Some("verify") => verify(globals, &mut args, common),
+        Some("expire") => expire(globals, &mut args, common),
+        Some("repack") => repack(globals, &mut args, common),
         _ => Err(Failure::usage(format_args!("unknown subcommand: `{}'", verb.to_string_lossy()), usage)),
     }
 }
@@ -127,13 +141,8 @@ fn write(globals: &Globals, args: &mut Args, mut common: Common) -> Result<ExitC
         }
         wanted.only = Some(only);
     }
-    let damaged = |path: &Path| {
-        path.exists()
-            && open_midx(&pack_dir, repository.format())
-                .is_ok_and(|files| files.iter().any(|(_, midx)| !midx.checksum_matches()))
-    };
-    if damaged(&pack_dir.join(git_core::store::fs::midx::FILE_NAME)) {
-        eprintln!("warning: ignoring existing multi-pack-index; checksum mismatch");
+    if is_damaged(&pack_dir, repository.format()) {
+        eprintln!("{DAMAGED}");
     }
     match write_multi_pack_index(&pack_dir, repository.format(), &disk(), &wanted) {
         Ok(written) => {
@@ -146,6 +155,86 @@ fn write(globals: &Globals, args: &mut Args, mut common: Common) -> Result<ExitC
             Err(Failure::error(1, error))
         }
         Err(error) => Err(Failure::fatal(chain(&error))),
+    }
+}
+
+const DAMAGED: &str = "warning: ignoring existing multi-pack-index; checksum mismatch";
+
+/// Whether a multi-pack index is there that is not what was written.
+fn is_damaged(pack_dir: &Path, format: ObjectFormat) -> bool {
+    pack_dir.join(FILE_NAME).exists()
+        && open_midx(pack_dir, format)
+            .is_ok_and(|files| files.iter().any(|(_, midx)| !midx.checksum_matches()))
+}
+
+fn expire(globals: &Globals, args: &mut Args, mut common: Common) -> Result<ExitCode, Failure> {
+    let repository = repo::open(globals)?;
+    plain_options(args, &mut common)?;
+    let objects = common.objects_dir(&repository)?;
+    let damaged = is_damaged(&objects.join("pack"), repository.format());
+    let cx = context(progress::wanted(common.progress, false));
+    match expire_packs(repo::on_disk(&repository)?, &objects, &cx) {
+        Ok(gone) => Ok(done(damaged && !gone.is_empty())),
+        Err(error) => told(&error),
+    }
+}
+
+fn repack(globals: &Globals, args: &mut Args, mut common: Common) -> Result<ExitCode, Failure> {
+    let repository = repo::open(globals)?;
+    let mut options = BatchOptions::default();
+    while let Some(name) = option(args)? {
+        match &name[..] {
+            "batch-size" => {
+                let text = value(args, &name)?;
+                options.size = text.to_str().and_then(parse_number).ok_or_else(|| {
+                    let expected = "a non-negative integer value with an optional k/m/g suffix";
+                    Failure::plain(129, format!("error: option `batch-size' expects {expected}"))
+                })?;
+            }
+            _ if common.takes(&name, args)? => {}
+            _ => return Err(unknown(args, &name)),
+        }
+    }
+    let objects = common.objects_dir(&repository)?;
+    let config = repository.config();
+    if config.bool("repack.packKeptObjects")? == Some(true) {
+        options.kept = KeptObjects::Pack;
+    }
+    if config.bool("repack.useDeltaBaseOffset")? == Some(false) {
+        options.delta_form = DeltaForm::Ref;
+    } else {
+        options.delta_form = DeltaForm::Ofs;
+    }
+    options.search = Some(delta_search(&repository)?);
+    let max_size = config.int("pack.packSizeLimit")?.and_then(|size| u64::try_from(size).ok());
+    options.max_size = max_size.filter(|size| *size > 0);
+    let cx = context(progress::wanted(common.progress, false));
+    if config.bool("repack.useDeltaIslands")? == Some(true) {
+        options.islands = islands::find(&repository, &*repository.snapshot()?, &cx)?;
+    }
+    let damaged = is_damaged(&objects.join("pack"), repository.format());
+    match repack_batch(repo::on_disk(&repository)?, &objects, &options, &cx) {
+        Ok(report) => Ok(done(damaged && !report.written.is_empty())),
+        Err(error) => told(&error),
+    }
+}
+
+/// The end of a command that has replaced the multi-pack index, a damaged one perhaps.
+fn done(damaged: bool) -> ExitCode {
+    if damaged {
+        eprintln!("{DAMAGED}");
+    }
+    ExitCode::SUCCESS
+}
+
+/// A multi-pack index that cannot be read is as good as none.
+fn told(error: &MaintenanceError) -> Result<ExitCode, Failure> {
+    match error {
+        MaintenanceError::Midx(error @ MidxFileError::Midx { .. }) => {
+            eprintln!("error: {}", chain(error));
+            Ok(ExitCode::SUCCESS)
+        }
+        error => Err(Failure::fatal(chain(error))),
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! How lookups use one is the business of `pack_set`; what the bytes mean, that of `git_core_idx::midx`.
 
+pub(crate) use super::midx_verify::open_idx;
 pub use super::midx_verify::{MidxFinding, verify_multi_pack_index};
 
 use super::map::Mapped;

@@ -158,7 +158,7 @@ fn verify(
 }
 
 /// The index of a pack that is there.
-fn open_idx(pack_dir: &Path, name: &str, format: ObjectFormat) -> Option<IdxFile<SharedBytes>> {
+pub(crate) fn open_idx(pack_dir: &Path, name: &str, format: ObjectFormat) -> Option<IdxFile<SharedBytes>> {
     let path = pack_dir.join(name);
     path.with_extension("pack").is_file().then_some(())?;
     IdxFile::open(SharedBytes::new(Mapped::open(&path).ok()?), format).ok()

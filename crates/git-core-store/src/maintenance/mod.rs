@@ -26,8 +26,8 @@ pub use prune::{PruneOptions, Pruned, prune};
 pub use prune_packed::prune_packed;
 pub use reflog::{ReflogAges, ReflogExpiry, expire_reflogs};
 pub use repack::{
-    Borrowed, CruftOptions, KeptObjects, MultiPackIndex, Redundant, RepackOptions, RepackReport, Scope,
-    ServerInfo, Unreachable, repack,
+    BatchOptions, Borrowed, CruftOptions, KeptObjects, MultiPackIndex, Redundant, RepackOptions,
+    RepackReport, Scope, ServerInfo, Unreachable, expire_packs, repack, repack_batch,
 };
 pub use roots::{Roots, roots};
 pub use server_info::update as update_server_info;

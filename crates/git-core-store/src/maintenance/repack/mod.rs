@@ -4,12 +4,17 @@
 //! (pack, reverse index, index) before anything it replaces is removed; of what is removed, the index goes first. Who
 //! still reads an old pack has it open; who opens one in between finds the new one instead.
 
+mod batch;
 mod cruft;
+mod expire;
 mod geometric;
+mod listed;
 mod options;
 mod remove;
 mod write;
 
+pub use batch::{BatchOptions, repack_batch};
+pub use expire::expire_packs;
 pub use options::{
     Borrowed, CruftOptions, KeptObjects, MultiPackIndex, Redundant, RepackOptions, RepackReport, Scope,
     ServerInfo, Unreachable,

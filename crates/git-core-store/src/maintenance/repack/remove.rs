@@ -43,17 +43,22 @@ pub(super) fn packs(
     going: Vec<PathBuf>,
     report: &mut RepackReport,
 ) -> Result<(), MaintenanceError> {
+    files(&**objects.disk(), &objects.dir().join("pack"), &going)?;
+    report.removed.extend(going);
+    Ok(())
+}
+
+/// Removes the files of packs of a directory, which no multi-pack index names any more.
+pub(super) fn files(disk: &dyn Disk, dir: &Path, going: &[PathBuf]) -> Result<(), MaintenanceError> {
     if going.is_empty() {
         return Ok(());
     }
-    let (disk, dir) = (&**objects.disk(), objects.dir().join("pack"));
     for path in going {
         for extension in ORDER {
             remove(disk, &path.with_extension(extension))?;
         }
-        report.removed.push(path);
     }
-    disk.sync_dir(&dir).map_err(|error| MaintenanceError::unavailable(&dir, error))
+    disk.sync_dir(dir).map_err(|error| MaintenanceError::unavailable(dir, error))
 }
 
 fn remove(disk: &dyn Disk, path: &Path) -> Result<(), MaintenanceError> {
