@@ -1,6 +1,7 @@
 //! Tables and plots from the results: sections of `docs/performance.md` between markers, and `docs/plots/*.svg`.
 
 use super::jobs::{JOBS, Job};
+use super::peers::LIMIT;
 use super::plot::{Bars, Lines, Panel};
 use super::results::{History, Results, Row, State, median};
 use super::targets::{Figure, Limit};
@@ -185,22 +186,25 @@ impl<'a> View<'a> {
         let mut text = String::new();
         for job in &self.jobs {
             for peer in &PEERS[2..] {
-                let Some(time) = self.value(job, peer, Figure::Time) else { continue };
+                let Some(row) = self.rows(job, peer).first().copied() else { continue };
+                let (time, ratio, memory) = match (row.state, self.value(job, peer, Figure::Time)) {
+                    (State::Done, Some(time)) => (
+                        Figure::Time.shown(time),
+                        self.ratio(job, peer, Figure::Time)
+                            .map_or("–".to_owned(), |ratio| format!("{ratio:.2}")),
+                        self.value(job, peer, Figure::Anonymous)
+                            .map_or("–".to_owned(), |value| Figure::Anonymous.shown(value)),
+                    ),
+                    (State::TooLong, _) => (format!("> {}", LIMIT.as_secs()), "–".into(), "–".into()),
+                    (State::Failed, _) => ("failed".into(), "–".into(), "–".into()),
+                    _ => continue,
+                };
                 if text.is_empty() {
+                    text.push_str("\nOthers do the same, as far as they can; who is not named cannot.\n");
                     text.push_str("\n| job | by | time, s | to git | anonymous, MiB |\n");
                     text.push_str("| --- | --- | --- | --- | --- |\n");
                 }
-                let version = self.rows(job, peer).first().map_or("", |row| &row.version[..]);
-                let _ = writeln!(
-                    text,
-                    "| {} | {version} | {} | {} | {} |",
-                    job.title,
-                    Figure::Time.shown(time),
-                    self.ratio(job, peer, Figure::Time)
-                        .map_or("–".to_owned(), |ratio| format!("{ratio:.2}")),
-                    self.value(job, peer, Figure::Anonymous)
-                        .map_or("–".to_owned(), |value| Figure::Anonymous.shown(value)),
-                );
+                let _ = writeln!(text, "| {} | {} | {time} | {ratio} | {memory} |", job.title, row.version);
             }
         }
         text

@@ -14,6 +14,15 @@ use std::time::Duration;
 /// Building the other implementations takes minutes.
 const PATIENCE: Duration = Duration::from_secs(1800);
 
+/// How long others may take for a job, so that a run comes to an end: several times as long as git takes for the longest
+/// on a history of 100 MB.
+pub(super) const LIMIT: Duration = Duration::from_secs(120);
+
+/// Whether an error of a command means that it was stopped for taking longer.
+pub(super) fn too_long(error: &str) -> bool {
+    error.starts_with("timeout ") && error.contains("ended with exit status: 124")
+}
+
 /// One of them.
 #[derive(Clone, Debug)]
 pub(super) struct Peer {
@@ -38,8 +47,8 @@ impl Peer {
             Kind::Git => bed.lab.git(folder),
             Kind::Ours => bed.lab.ours(folder),
             Kind::Other(program) => {
-                let mut command = bed.lab.clean.command(program);
-                command.current_dir(folder);
+                let mut command = bed.lab.clean.command("timeout");
+                command.current_dir(folder).arg(LIMIT.as_secs().to_string()).arg(program);
                 command
             }
         };

@@ -28,13 +28,19 @@ pub(super) enum State {
     Done,
     /// The program says that it cannot do this.
     NotYet,
+    /// It was stopped before it was done.
+    TooLong,
     /// It ended badly, or with another result than git.
     Failed,
 }
 
 impl State {
-    const ALL: [(State, &str); 3] =
-        [(State::Done, "done"), (State::NotYet, "not yet"), (State::Failed, "failed")];
+    const ALL: [(State, &str); 4] = [
+        (State::Done, "done"),
+        (State::NotYet, "not yet"),
+        (State::TooLong, "too long"),
+        (State::Failed, "failed"),
+    ];
 
     pub(super) fn name(self) -> &'static str {
         State::ALL.iter().find(|(state, _)| *state == self).map_or("", |(_, name)| name)

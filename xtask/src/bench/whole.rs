@@ -161,7 +161,11 @@ impl Measuring<'_> {
     }
 
     fn fail(&mut self, number: usize, error: &str) {
-        let state = if cannot(error) { State::NotYet } else { State::Failed };
+        let state = match error {
+            error if peers::too_long(error) => State::TooLong,
+            error if cannot(error) => State::NotYet,
+            _ => State::Failed,
+        };
         if !(self.peers[number].is_other() && state == State::NotYet) {
             println!("  {} {}: {error}", self.peers[number].name, state.name());
         }
