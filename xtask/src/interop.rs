@@ -42,6 +42,9 @@ pub(crate) struct Options {
     /// How often each measurement is repeated, ours and git's by turns.
     #[arg(long, default_value_t = 3, requires = "repo")]
     rounds: usize,
+    /// How many clients clone at once in the last measurement; 0 leaves it out.
+    #[arg(long, default_value_t = 50, requires = "repo")]
+    clients: usize,
     /// Go on where an earlier run with the same program and `--repo` was interrupted.
     #[arg(long, requires = "repo")]
     resume: bool,

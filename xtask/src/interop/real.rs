@@ -1,6 +1,6 @@
 //! `--repo`: a real history cloned, fetched and pushed in all pairings, checked, and measured beside git.
 //!
-//! The repository given is only read; everything happens on a copy of what can be reached in it, which is kept below
+//! The repository given is only read; everything happens on copies of what can be reached in it, which are kept below
 //! the target folder for the next run. Servers are measured with a client that throws the pack away, clients against
 //! git's own daemon. A journal is kept, so that a run of many minutes can be interrupted.
 
@@ -24,8 +24,6 @@ use std::time::{Duration, SystemTime};
 const PATIENCE: Duration = Duration::from_secs(3600);
 /// Commits that an incremental fetch brings.
 const NEWS: usize = 200;
-/// Clients that clone at once.
-const CROWD: usize = 50;
 /// The measurement whose memory is limited.
 const SERVED: &str = "full clone, the server";
 /// MiB of anonymous memory that our server may take for a full clone, and for all of those clients.
@@ -43,6 +41,8 @@ struct Real<'a> {
     wants: Vec<String>,
     objects: u32,
     only: Option<&'a str>,
+    /// Clients that clone at once; none do for 0.
+    crowd: usize,
     /// What git finds to say about the original.
     fsck: Option<(bool, Vec<String>)>,
     journal: Journal,
@@ -58,7 +58,7 @@ pub(super) fn run(lab: &Lab, workspace: &Workspace, options: &Options, repo: &Pa
     let lab = lab.at(&place.join("home"), 2)?;
     let resume = if options.resume { Resume::Yes } else { Resume::No };
     let journal = Journal::open(&place.join("journal"), &lab.ours, resume)?;
-    let mut real = Real::prepare(&lab, &place, repo, options.only.as_deref(), journal)?;
+    let mut real = Real::prepare(&lab, &place, repo, options, journal)?;
     let circumstances = real.circumstances(workspace, options.rounds)?;
     println!("{circumstances}");
     real.pairings();
@@ -84,7 +84,7 @@ impl<'a> Real<'a> {
         lab: &'a Lab,
         place: &Path,
         repo: &Path,
-        only: Option<&'a str>,
+        options: &'a Options,
         journal: Journal,
     ) -> Outcome<Real<'a>> {
         let served = place.join("served");
@@ -122,7 +122,8 @@ impl<'a> Real<'a> {
             wants,
             objects: u32::try_from(objects)?,
             served,
-            only,
+            only: options.only.as_deref(),
+            crowd: options.clients,
             fsck: None,
             journal,
             count: Count::default(),
@@ -135,22 +136,29 @@ impl<'a> Real<'a> {
 
     /// `base.git`: what somebody has who last fetched a while ago.
     fn base(&self) -> Outcome {
+        if self.place.join("base.git").exists() {
+            return Ok(());
+        }
         let format = format!("--object-format={}", self.format);
-        let base = self.fresh("base.git")?;
-        self.lab.ask(&self.place, &["init", "--quiet", "--bare", &format, "base.git"])?;
+        let base = self.fresh("partial.git")?;
+        self.lab.ask(&self.place, &["init", "--quiet", "--bare", &format, "partial.git"])?;
         let from = format!("file://{}", self.served.join("repo.git").display());
         self.lab.ask(
             &base,
             &["fetch", "--quiet", "--no-tags", &from, &format!("{}:{}", self.old, self.branch)],
         )?;
         self.lab.ask(&base, &["symbolic-ref", "HEAD", &self.branch])?;
-        Ok(())
+        Ok(std::fs::rename(base, self.place.join("base.git"))?)
     }
 
     /// `work.git`: the history and 10,000 new objects on a branch `interop`.
     fn work(&self) -> Outcome {
-        self.copy("served/repo.git", "work.git")?;
-        fixture::import(self.lab, &self.place.join("work.git"), &fixture::news(&self.tip, 100))
+        if self.place.join("work.git").exists() {
+            return Ok(());
+        }
+        let work = self.copy("served/repo.git", "partial.git")?;
+        fixture::import(self.lab, &work, &fixture::news(&self.tip, 100))?;
+        Ok(std::fs::rename(work, self.place.join("work.git"))?)
     }
 
     /// A copy of a repository of the run that shares its packs.
@@ -275,7 +283,7 @@ impl<'a> Real<'a> {
 
     /// What our server took in all rounds, against the room it has.
     fn room(&mut self) {
-        let crowd = format!("{CROWD} clones at once, the server");
+        let crowd = self.crowd_name();
         for (job, room) in [(SERVED, ROOM.0), (&crowd[..], ROOM.1)] {
             let found = self.jobs.iter().find(|found| found.name == job);
             let most = found
@@ -414,8 +422,8 @@ impl<'a> Real<'a> {
 
     /// Many clients at once on one server of ours.
     fn crowd(&mut self) {
-        let name = format!("{CROWD} clones at once, the server");
-        if !self.wanted(&name) {
+        let name = self.crowd_name();
+        if self.crowd == 0 || !self.wanted(&name) {
             return;
         }
         let known = self.journal.sample(&name, 0, true);
@@ -429,13 +437,17 @@ impl<'a> Real<'a> {
         self.note(&name, result.map(|_| ()));
     }
 
+    fn crowd_name(&self) -> String {
+        format!("{} clones at once, the server", self.crowd)
+    }
+
     fn crowd_sample(&self) -> Outcome<Sample> {
         let server = self.server(Serving::ServeGit)?;
         let url = server.url("repo.git");
         let watch = Watch::start(server.pid().ok_or("the server is no process")?);
         let packs = std::thread::scope(|scope| {
             let one = || raw::fetch(&url, &self.format, &self.wants, &[]);
-            let threads: Vec<_> = (0..CROWD).map(|_| scope.spawn(one)).collect();
+            let threads: Vec<_> = (0..self.crowd).map(|_| scope.spawn(one)).collect();
             let join =
                 |thread: std::thread::ScopedJoinHandle<'_, _>| thread.join().map_err(|_| "a client panicked");
             threads.into_iter().map(join).collect::<Vec<_>>()
