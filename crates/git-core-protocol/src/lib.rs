@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod advertisement;
+pub mod bundle;
 pub mod capability;
 pub mod client;
 pub mod error;

@@ -10,6 +10,7 @@
 #[doc = include_str!("../../../README.md")]
 pub struct Readme;
 
+pub mod bundle;
 pub mod remote;
 pub mod repository;
 pub mod send;

@@ -85,7 +85,14 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     };
     let configured = reach::outer_config(globals)?;
     options.initial_branch = configured.text("init.defaultBranch")?.map(|text| text.to_owned());
-    let local = Path::new(&os_string(url.clone())).to_owned();
+    let mut local = Path::new(&os_string(url.clone())).to_owned();
+    if !local.exists() {
+        let mut bundle = local.clone().into_os_string();
+        bundle.push(".bundle");
+        if Path::new(&bundle).is_file() {
+            local = bundle.into();
+        }
+    }
     if local.exists() {
         // The clone lies elsewhere, so a relative path would lead nowhere.
         let absolute = std::path::absolute(&local).unwrap_or(local);
@@ -124,7 +131,7 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The directory that git would choose for a URL: its last component, without `.git`; with it when bare.
+/// The directory that git would choose for a URL: its last component, without `.git` or `.bundle`; with `.git` when bare.
 fn humanish(url: &[u8], bare: bool) -> Option<Vec<u8>> {
     let mut path = url;
     if let Some(at) = path.windows(3).position(|w| w == b"://") {
@@ -141,7 +148,9 @@ fn humanish(url: &[u8], bare: bool) -> Option<Vec<u8>> {
         }
     }
     let last = path.rsplit(|b| matches!(b, b'/' | b':')).next()?;
-    let stem = last.strip_suffix(b".git").unwrap_or(last);
+    // A file that ends so is a bundle; of another URL, the suffix belongs to the name.
+    let suffix: &[u8] = if Path::new(&os_string(url.to_vec())).is_file() { b".bundle" } else { b".git" };
+    let stem = last.strip_suffix(suffix).unwrap_or(last);
     if stem.is_empty() {
         return None;
     }

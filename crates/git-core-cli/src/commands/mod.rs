@@ -1,5 +1,6 @@
 //! The table of commands; each one is a file here.
 
+mod bundle;
 mod cat_file;
 mod cat_file_answer;
 mod cat_file_batch;
@@ -76,6 +77,7 @@ static COMMANDS: &[Command] = &[
     serve::COMMAND,
     upload_pack::UPLOAD_PACK,
     upload_pack::RECEIVE_PACK,
+    bundle::COMMAND,
     cat_file::COMMAND,
     commit_graph::COMMAND,
     count_objects::COMMAND,

@@ -1,19 +1,19 @@
 //! Cloning: a new repository, with a remote that says where it came from, and a working tree if one is wanted.
 
 use super::fetch::{FetchOptions, UpdateStatus};
+use super::peer::{Peer, bundle_beside};
 use super::{Link, RemoteError, Tags};
 use crate::Repository;
 use crate::repository::{Environment, InitOptions};
 use bstr::{BStr, BString, ByteSlice as _};
 use git_core_config::{InvalidKey, Key};
 use git_core_object::{Context, Kind, ObjectId, Objects as _};
-use git_core_protocol::Service;
 use git_core_ref::refspec::Direction;
 use git_core_ref::{Deref, Expected, LogMessage, RefEdit, RefName, RefTransaction, Refspec, Target};
 use git_core_store::config::{EditOptions, edit_file};
 use git_core_store::fs::sys::{Disk, RealDisk};
 use git_core_store::walk;
-use git_core_transport::client::{AdvertisedRef, LsRefsOptions, ls_refs};
+use git_core_transport::client::{AdvertisedRef, LsRefsOptions};
 use git_core_worktree::{CheckoutOptions, IndexLock, checkout};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -147,13 +147,14 @@ impl Cloning<'_> {
         let options = self.options;
         let environment = link.environment.clone();
         let plain = rewriting(&environment, self.url)?;
-        let mut connection = link.open(&plain, Service::UploadPack, self.cx)?;
-        let format = connection.advertisement().format;
+        let beside = bundle_beside(&plain).map(|path| path.into_os_string().into_encoded_bytes());
+        let mut peer = Peer::open(link, beside.as_deref().unwrap_or(&plain), self.cx)?;
+        let format = peer.format();
         let mut list = LsRefsOptions::default();
         list.peel = true;
         list.symrefs = true;
         list.unborn = true;
-        let advertised = ls_refs(&mut connection, &list, self.cx)?;
+        let advertised = peer.list(&list, self.cx)?;
 
         let bare = options.checkout == CheckoutMode::Bare;
         let mut init = if bare { InitOptions::bare() } else { InitOptions::work_tree() };
@@ -171,7 +172,7 @@ impl Cloning<'_> {
         let mut cloned =
             Cloned { repository, empty, detached: None, dangling_head: false, collisions: Vec::new() };
         if empty {
-            connection.hang_up();
+            peer.hang_up();
             self.track_unborn(&git_dir, &advertised)?;
             return Ok(cloned);
         }
@@ -181,7 +182,7 @@ impl Cloning<'_> {
             tags: Some(self.tags()),
             ..FetchOptions::default()
         };
-        let fetched = remote.fetch_over(connection, advertised, &fetch, self.cx)?;
+        let fetched = remote.fetch_over(peer, advertised, &fetch, self.cx)?;
         if let Some(failed) = fetched.updates.iter().find(|update| update.status.is_rejected())
             && let UpdateStatus::Failed(reason) = &failed.status
         {

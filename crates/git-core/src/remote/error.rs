@@ -43,6 +43,9 @@ pub enum RemoteError {
     /// A repository could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// The bundle that was fetched from cannot be used.
+    #[error(transparent)]
+    Bundle(#[from] crate::bundle::BundleFileError),
     /// The pack that came was refused.
     #[error(transparent)]
     Receive(#[from] ReceiveError),
@@ -116,6 +119,7 @@ impl RemoteError {
             RemoteError::Open(error) => error.kind(),
             RemoteError::Transport(error) => error.kind(),
             RemoteError::Read(error) => error.kind(),
+            RemoteError::Bundle(error) => error.kind(),
             RemoteError::Receive(error) => error.kind(),
             RemoteError::Incomplete { .. } => ErrorKind::Corrupt,
             RemoteError::Commit(error) => error.kind(),

@@ -5,6 +5,7 @@ mod connect;
 mod error;
 mod fetch;
 mod fetch_head;
+mod peer;
 mod push;
 mod tags;
 

@@ -5,6 +5,7 @@ mod follow;
 mod run;
 
 use super::fetch_head::FetchHeadEntry;
+use super::peer::Peer;
 use super::{Link, Remote, RemoteError, Tags};
 use bstr::BString;
 use git_core_object::{BoxError, Context, ObjectId};
@@ -12,7 +13,7 @@ use git_core_protocol::Service;
 use git_core_ref::refspec::{self, Direction, FetchSource};
 use git_core_ref::{RefName, Refspec};
 use git_core_transport::client::{
-    AdvertisedRef, Connection, FetchOptions as WireOptions, GraphWalker, LsRefsOptions, fetch, ls_refs,
+    AdvertisedRef, FetchOptions as WireOptions, GraphWalker, LsRefsOptions, fetch, ls_refs,
 };
 use run::{Reflogs, Run};
 
@@ -135,11 +136,11 @@ impl Remote {
         link: Link,
         cx: &Context,
     ) -> Result<Vec<AdvertisedRef>, RemoteError> {
-        let mut connection = link.open(&self.url, Service::UploadPack, cx)?;
+        let mut peer = Peer::open(link, &self.url, cx)?;
         let mut options = LsRefsOptions::default();
         options.prefixes = prefixes.to_vec();
-        let refs = ls_refs(&mut connection, &options, cx)?;
-        connection.hang_up();
+        let refs = peer.list(&options, cx)?;
+        peer.hang_up();
         Ok(refs)
     }
 
@@ -168,7 +169,7 @@ impl Remote {
             &specs[..]
         };
         let tags = options.tags.unwrap_or(self.tags);
-        let mut connection = link.open(&self.url, Service::UploadPack, cx)?;
+        let mut peer = Peer::open(link, &self.url, cx)?;
         let mut list = LsRefsOptions::default();
         list.prefixes = refspec::ref_prefixes(specs);
         if !list.prefixes.is_empty() {
@@ -179,25 +180,25 @@ impl Remote {
         }
         list.peel = true;
         list.symrefs = true;
-        let advertised = ls_refs(&mut connection, &list, cx)?;
-        self.run(connection, advertised, specs, options, Reflogs::Written, cx)
+        let advertised = peer.list(&list, cx)?;
+        self.run(peer, advertised, specs, options, Reflogs::Written, cx)
     }
 
-    /// Fetches over a connection whose refs have been listed already, as a clone does: into a repository where
+    /// Fetches from a peer whose refs have been listed already, as a clone does: into a repository where
     /// nothing is, so that reflogs would say nothing.
     pub(super) fn fetch_over(
         &self,
-        connection: Connection,
+        peer: Peer,
         advertised: Vec<AdvertisedRef>,
         options: &FetchOptions,
         cx: &Context,
     ) -> Result<Fetched, RemoteError> {
-        self.run(connection, advertised, &options.refspecs, options, Reflogs::Omitted, cx)
+        self.run(peer, advertised, &options.refspecs, options, Reflogs::Omitted, cx)
     }
 
     fn run(
         &self,
-        connection: Connection,
+        peer: Peer,
         advertised: Vec<AdvertisedRef>,
         specs: &[Refspec],
         options: &FetchOptions,
@@ -213,7 +214,7 @@ impl Remote {
             snapshot: self.repository.snapshot()?,
             cx,
         };
-        run.fetch(connection, advertised, specs)
+        run.fetch(peer, advertised, specs)
     }
 }
 

@@ -3,15 +3,14 @@
 
 use super::{FetchOptions, Fetched};
 use crate::Repository;
+use crate::remote::peer::Peer;
 use crate::remote::{Remote, RemoteError, Tags, fetch_head};
 use git_core_object::{BoxError, Context, Kind, ObjectId, Objects as _, ReadError};
 use git_core_ref::refspec::{self, Direction, FetchMapping, FetchSource};
 use git_core_ref::{RefName, Refspec};
 use git_core_store::walk::{self, Haves};
 use git_core_store::{PackOptions, Quarantine, Snapshot, revision};
-use git_core_transport::client::{
-    Ack, AdvertisedRef, Connection, FetchOptions as WireOptions, GraphWalker, fetch,
-};
+use git_core_transport::client::{Ack, AdvertisedRef, FetchOptions as WireOptions, GraphWalker, fetch};
 use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -46,11 +45,11 @@ impl Run<'_> {
     /// Does all of it.
     pub(super) fn fetch(
         &self,
-        mut connection: Connection,
+        peer: Peer,
         advertised: Vec<AdvertisedRef>,
         specs: &[Refspec],
     ) -> Result<Fetched, RemoteError> {
-        let there = connection.advertisement().format;
+        let there = peer.format();
         let here = self.repository.format();
         if here != there && !advertised.is_empty() {
             return Err(RemoteError::Format { here, there });
@@ -65,11 +64,11 @@ impl Run<'_> {
         let mut quarantine = None;
         let missing = self.missing(&ids)?;
         if !missing.is_empty() {
-            let (received, count) = self.receive(&mut connection, &missing, &advertised)?;
+            let (received, count) = self.receive(peer, &missing, &advertised)?;
             objects = Some(count);
             quarantine = Some(received);
         } else {
-            connection.hang_up();
+            peer.hang_up();
         }
         let view = match &quarantine {
             Some(received) => received.snapshot()?,
@@ -193,10 +192,16 @@ impl Run<'_> {
 
     fn receive(
         &self,
-        connection: &mut Connection,
+        peer: Peer,
         ids: &HashSet<ObjectId>,
         advertised: &[AdvertisedRef],
     ) -> Result<(Box<dyn Quarantine>, u64), RemoteError> {
+        let mut pack = PackOptions::default();
+        pack.unpack_below = self.options.unpack_below;
+        let mut connection = match peer {
+            Peer::Bundle(bundle) => return Ok(bundle.receive(self.repository, &pack, self.cx)?),
+            Peer::Server(connection) => connection,
+        };
         let objects = self.snapshot.clone();
         let mut haves = Haves::new(objects, self.snapshot.shallow(), self.known()?, self.cx)?;
         for one in advertised {
@@ -207,8 +212,6 @@ impl Run<'_> {
             }
         }
         let mut quarantine = self.repository.storage().receive(&self.snapshot)?;
-        let mut pack = PackOptions::default();
-        pack.unpack_below = self.options.unpack_below;
         quarantine.begin_pack(&pack)?;
 
         let mut wants: Vec<_> = ids.iter().copied().collect();
@@ -224,7 +227,7 @@ impl Run<'_> {
             }
             Ok(())
         };
-        fetch(connection, wants, &options, &mut Walker(haves), &mut sink, cx)?;
+        fetch(&mut connection, wants, &options, &mut Walker(haves), &mut sink, cx)?;
         let received = quarantine.finish_pack(cx)?;
         Ok((quarantine, received.objects))
     }
