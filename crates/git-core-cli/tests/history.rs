@@ -3,6 +3,7 @@
 
 mod common;
 mod history_graph;
+mod history_objects;
 mod history_walk;
 
 use common::{Program, git, output};

@@ -29,6 +29,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 Listed::Object { id, path, .. } => {
                     write!(out, "{id} ").and_then(|()| out.write_all(path)).and_then(|()| writeln!(out))
                 }
+                // Nobody asked for more.
+                _ => Ok(()),
             };
             if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;

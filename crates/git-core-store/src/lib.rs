@@ -10,6 +10,7 @@ mod bitmap;
 pub mod config;
 pub mod conformance;
 mod error;
+pub mod filter;
 pub mod fs;
 pub mod lock;
 pub mod maintenance;

@@ -73,6 +73,7 @@ impl PackFeed {
             ignore_missing: MissingExcludes::Ignore,
             // Sending a little too much does no harm; what the other side has can be all of many refs.
             exclusion: Exclusion::ByDate,
+            filter: None,
         };
         let packed: u64 = snapshot.packs().iter().map(|stored| u64::from(stored.pack.count())).sum();
         let mut set = match wish.haves.is_empty() && packed > SEARCHED_OBJECTS {

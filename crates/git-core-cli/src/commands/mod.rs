@@ -35,6 +35,7 @@ mod repack;
 mod rev_list;
 mod rev_list_bitmap;
 mod rev_list_history;
+mod rev_list_objects;
 mod rev_parse;
 mod rev_parse_places;
 mod serve;

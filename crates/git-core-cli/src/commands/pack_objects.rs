@@ -6,7 +6,7 @@ use super::Command;
 use super::pack_objects_bitmap::Bitmap;
 use super::pack_objects_cruft as cruft;
 use super::pack_objects_islands as islands;
-use super::pack_objects_options::{self as options, Filter, Request, Source};
+use super::pack_objects_options::{self as options, Request, Source};
 use super::pack_objects_write as write;
 use crate::args::Args;
 use crate::fail::{Failure, chain};
@@ -17,9 +17,10 @@ use crate::revisions::{RefSelection, Revisions, bad_object};
 use crate::shallowed::Shallowed;
 use bstr::ByteSlice as _;
 use git_core::Repository;
-use git_core::object::{Kind, ObjectId, ReadError};
+use git_core::object::{ObjectId, ReadError};
 use git_core::refs::RefName;
 use git_core::send::add_tags;
+use git_core::store::filter::ObjectFilter;
 use git_core::store::walk::{self, MissingExcludes, ObjectSet, Query};
 use git_core::store::{Snapshot, StoredPack};
 use std::collections::{BTreeSet, HashSet};
@@ -48,20 +49,21 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     let mut snapshot = repository.snapshot()?;
     let mut bitmap = Bitmap::new(&repository, &snapshot, request.bitmap)?;
     let mut shallow = Vec::new();
-    let query = match request.source {
+    let mut query = match request.source {
         Source::Revisions => revisions(&*snapshot, &request, &mut shallow)?,
         Source::List | Source::Packs | Source::Cruft => Query::default(),
     };
     if !shallow.is_empty() {
         snapshot = Arc::new(Shallowed::new(snapshot, shallow));
     }
+    if let Some(spec) = &request.filter {
+        let filter = ObjectFilter::new(&*snapshot, spec).map_err(|error| Failure::fatal(chain(&error)))?;
+        query.filter = Some(Arc::new(filter));
+    }
     let mut set = walk::reachable_named(&*snapshot, &query, &cx).map_err(|error| bad_object(&error))?;
     let mut times = None;
     match request.source {
         Source::Revisions => {
-            if let Some(filter) = request.filter {
-                apply(filter, &*snapshot, &query, &mut set)?;
-            }
             add_unreachable(&*snapshot, &request, &mut set)?;
         }
         Source::List => add_listed(&*snapshot, &mut set)?,
@@ -145,32 +147,6 @@ fn logged(snapshot: &dyn Snapshot) -> Result<Vec<ObjectId>, Failure> {
         }
     }
     Ok(there)
-}
-
-/// Leaves out what a filter does not let through; what was named itself stays.
-fn apply(filter: Filter, snapshot: &dyn Snapshot, query: &Query, set: &mut ObjectSet) -> Result<(), Failure> {
-    let named: HashSet<ObjectId> = query.include.iter().copied().collect();
-    let mut failed = None;
-    set.retain(|numbers, number| {
-        let id = numbers.id(number);
-        if failed.is_some() || named.contains(&id) {
-            return true;
-        }
-        match (snapshot.header(&id), filter) {
-            (Ok(Some(header)), Filter::Blobs(limit)) => header.kind != Kind::Blob || header.size < limit,
-            (Ok(Some(header)), Filter::Trees) => matches!(header.kind, Kind::Commit | Kind::Tag),
-            (Ok(Some(header)), Filter::Kind(kind)) => header.kind == kind,
-            (Ok(None), _) => {
-                failed = Some(ReadError::Missing { id });
-                true
-            }
-            (Err(error), _) => {
-                failed = Some(error);
-                true
-            }
-        }
-    });
-    failed.map_or(Ok(()), |error| Err(bad_object(&error)))
 }
 
 /// Adds packed and loose objects that nothing reaches, as far as they are asked for.

@@ -1,12 +1,15 @@
 //! `pack-objects`, its arguments and the configuration they stand for.
 
+use super::rev_list::filter_spec;
 use crate::args::{Arg, Args, parse_number};
 use crate::fail::Failure;
 use crate::progress;
+use crate::repo;
 use git_core::idx::Version;
 use git_core::object::Limits;
 use git_core::pack::{Islands, Reuse, SearchOptions};
 use git_core::store::config::Config;
+use git_core::store::filter::FilterSpec;
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -46,17 +49,6 @@ pub(super) enum WriteBitmap {
     Yes,
 }
 
-/// Objects that are left out by what they are (`git-rev-list(1)`, `--filter`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Filter {
-    /// Blobs of at least so many bytes; with 0 all.
-    Blobs(u64),
-    /// All trees and blobs.
-    Trees,
-    /// All that are not of this kind.
-    Kind(git_core::object::Kind),
-}
-
 /// What the arguments ask for.
 #[derive(Default)]
 pub(super) struct Request {
@@ -75,7 +67,7 @@ pub(super) struct Request {
     pub(super) ofs_delta: bool,
     pub(super) unreachable: Unreachable,
     pub(super) cruft_expiration: Option<i64>,
-    pub(super) filter: Option<Filter>,
+    pub(super) filter: Option<FilterSpec>,
     pub(super) islands: bool,
     pub(super) marks: Option<Arc<dyn Islands>>,
     pub(super) reuse: Reuse,
@@ -219,7 +211,13 @@ pub(super) fn parse(config: &Config, args: &mut Args) -> Result<Request, Failure
                 (request.max_size, sized) = ((size > 0).then_some(size), size > 0);
             }
             Arg::Long("index-version") => request.index_version = Some(index_version(&args.text()?)?),
-            Arg::Long("filter") => request.filter = Some(filter(&args.text()?)?),
+            Arg::Long("filter") => {
+                let spec = filter_spec(&repo::operand(args.value()?))?;
+                request.filter = Some(match request.filter.take() {
+                    Some(before) => before.and(spec),
+                    None => spec,
+                });
+            }
             Arg::Long("no-filter") => request.filter = None,
             Arg::Long("missing") => match args.text()?.as_str() {
                 // Objects that may be missing are objects that are not looked for.
@@ -339,26 +337,5 @@ fn index_version(text: &str) -> Result<Version, Failure> {
         Ok(number) if number > 2 => Err(Failure::fatal(format_args!("unsupported index version {version}"))),
         Ok(number) if offset.is_none_or(hex) => Ok(if number == 1 { Version::V1 } else { Version::V2 }),
         _ => Err(Failure::fatal(format_args!("bad index version '{text}'"))),
-    }
-}
-
-fn filter(text: &str) -> Result<Filter, Failure> {
-    use git_core::object::Kind;
-    let bad = || Failure::fatal(format_args!("invalid filter-spec '{text}'"));
-    if text == "blob:none" {
-        return Ok(Filter::Blobs(0));
-    }
-    if text == "tree:0" {
-        return Ok(Filter::Trees);
-    }
-    if let Some(limit) = text.strip_prefix("blob:limit=") {
-        return parse_number(limit).map(Filter::Blobs).ok_or_else(bad);
-    }
-    match text.strip_prefix("object:type=") {
-        Some("commit") => Ok(Filter::Kind(Kind::Commit)),
-        Some("tree") => Ok(Filter::Kind(Kind::Tree)),
-        Some("blob") => Ok(Filter::Kind(Kind::Blob)),
-        Some("tag") => Ok(Filter::Kind(Kind::Tag)),
-        _ => Err(bad()),
     }
 }

@@ -5,7 +5,7 @@ use super::rev_list_bitmap as bitmap_test;
 use super::rev_list_history::{HistoryOptions, is_history_option, max_count, walked};
 use crate::abbrev;
 use crate::args::{Arg, Args};
-use crate::fail::Failure;
+use crate::fail::{Failure, chain};
 use crate::globals::Globals;
 use crate::input::{lines, stdin};
 use crate::ondisk;
@@ -15,17 +15,15 @@ use crate::repo;
 use crate::revisions::{RefSelection, Revisions, Tip, bad_object};
 use bstr::ByteSlice as _;
 use git_core::Repository;
-use git_core::object::{Context, Kind, ObjectId, ReadError, TagRef};
+use git_core::object::{Context, Kind, ObjectId};
 use git_core::repository::Seen;
 use git_core::store::Snapshot;
-use git_core::store::walk::{
-    self, CountOptions, History, HistoryCommit, HistoryMark, Listed, MissingExcludes, Query, list_objects,
-    peel,
-};
+use git_core::store::filter::{FilterSpec, Named, ObjectFilter};
+use git_core::store::walk::{self, CountOptions, History, HistoryCommit, HistoryMark, HistoryQuery, Query};
 use std::collections::HashSet;
 use std::io::Write;
-use std::ops::ControlFlow;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 pub(crate) const COMMAND: Command = Command {
     name: "rev-list",
@@ -45,7 +43,8 @@ pub(crate) const COMMAND: Command = Command {
     formatting output
         --parents  --children  --timestamp  --header  --objects  --left-right
         --abbrev-commit  --abbrev=<n>  --count  --disk-usage[=human]
-        --[no-]object-names
+        --[no-]object-names  --in-commit-order
+        --filter=<filter-spec>  --no-filter  --filter-provided-objects  --filter-print-omitted
     special purposes
         --use-bitmap-index  --test-bitmap",
     run,
@@ -53,14 +52,20 @@ pub(crate) const COMMAND: Command = Command {
 
 /// What is listed and how.
 #[derive(Default)]
-struct Request {
+pub(super) struct Request {
     objects: bool,
+    /// What is left out of the objects.
+    filter: Option<FilterSpec>,
+    filter_named: bool,
+    /// Whether what the filter leaves out is printed with a mark.
+    pub(super) print_omitted: bool,
+    in_commit_order: bool,
     count: bool,
     disk_usage: bool,
     /// Whether bytes are shown with a unit.
     human: bool,
     /// Whether objects are shown without the paths they were met at.
-    nameless: bool,
+    pub(super) nameless: bool,
     /// Whether the bitmap of the one commit that was named is put to the test.
     test_bitmap: bool,
     quiet: bool,
@@ -82,6 +87,17 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     while let Some(arg) = args.next()? {
         match arg {
             Arg::Long("objects") => request.objects = true,
+            Arg::Long("in-commit-order") => request.in_commit_order = true,
+            Arg::Long("filter") => {
+                let spec = filter_spec(&repo::operand(args.value()?))?;
+                request.filter = Some(match request.filter.take() {
+                    Some(before) => before.and(spec),
+                    None => spec,
+                });
+            }
+            Arg::Long("no-filter") => request.filter = None,
+            Arg::Long("filter-provided-objects") => request.filter_named = true,
+            Arg::Long("filter-print-omitted") => request.print_omitted = true,
             Arg::Long("count") => request.count = true,
             Arg::Long("disk-usage") => {
                 request.disk_usage = true;
@@ -167,17 +183,30 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
             None => abbrev::default_digits(&repository, &*snapshot)?,
         });
     }
+    let filter = match &request.filter {
+        Some(_) if !request.objects => {
+            return Err(Failure::fatal("object filtering requires --objects"));
+        }
+        Some(spec) => {
+            let filter =
+                ObjectFilter::new(&*snapshot, spec).map_err(|error| Failure::fatal(chain(&error)))?;
+            let named = if request.filter_named { Named::Filtered } else { Named::Kept };
+            Some(Arc::new(filter.with_named(named)))
+        }
+        None => None,
+    };
     let mut lister = Lister {
         repository: &repository,
         snapshot: &*snapshot,
         request: &request,
+        filter,
+        kept: HashSet::new(),
         out: stdout(),
         line: Vec::new(),
         content: Vec::new(),
         count: 0,
         left: 0,
         bytes: 0,
-        failed: None,
     };
     lister.run(&revisions)?;
     if request.count && request.disk_usage {
@@ -199,31 +228,41 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-struct Lister<'a, W> {
+pub(super) struct Lister<'a, W> {
     repository: &'a Repository,
-    snapshot: &'a dyn Snapshot,
-    request: &'a Request,
-    out: W,
-    line: Vec<u8>,
+    pub(super) snapshot: &'a dyn Snapshot,
+    pub(super) request: &'a Request,
+    pub(super) filter: Option<Arc<ObjectFilter>>,
+    /// The commits that no filter leaves out.
+    kept: HashSet<ObjectId>,
+    pub(super) out: W,
+    pub(super) line: Vec<u8>,
     content: Vec<u8>,
     /// Without those of the left side.
-    count: u64,
+    pub(super) count: u64,
     left: u64,
     bytes: u64,
-    /// Why a listing that could not end with an error of its own was broken off.
-    failed: Option<Failure>,
 }
 
 impl<W: Write> Lister<'_, W> {
     fn run(&mut self, revisions: &Revisions) -> Result<(), Failure> {
         let request = self.request;
         let silent = request.quiet || request.count;
-        if request.objects && silent && !request.history.selects() && !request.disk_usage {
+        let tells = request.print_omitted && request.filter.is_some();
+        if request.objects && silent && !request.history.selects() && !request.disk_usage && !tells {
             let cx = Context::new();
-            let set = walk::reachable_with(self.snapshot, &revisions.query(), &request.count_options, &cx)
+            let query = Query { filter: self.filter.clone(), ..revisions.query() };
+            let set = walk::reachable_with(self.snapshot, &query, &request.count_options, &cx)
                 .map_err(|e| bad_object(&e))?;
             self.count = set.len();
             return Ok(());
+        }
+        if request.objects && request.in_commit_order {
+            let query = request.history.query(self.snapshot, revisions)?;
+            self.keep(&query);
+            let cx = Context::new();
+            let history = walked(History::new(self.snapshot, query, &cx))?;
+            return self.in_commit_order(revisions, history);
         }
         let (roots, edges) = self.commits(revisions)?;
         if request.objects { self.objects(revisions, roots, edges) } else { Ok(()) }
@@ -233,6 +272,7 @@ impl<W: Write> Lister<'_, W> {
     fn commits(&mut self, revisions: &Revisions) -> Result<(Vec<ObjectId>, Vec<ObjectId>), Failure> {
         let request = self.request;
         let query = request.history.query(self.snapshot, revisions)?;
+        self.keep(&query);
         let cx = Context::new();
         let mut roots = Vec::new();
         let mut history = walked(History::new(self.snapshot, query, &cx))?;
@@ -249,113 +289,29 @@ impl<W: Write> Lister<'_, W> {
         Ok((roots, history.edges()))
     }
 
-    /// Lists tags, trees and blobs: those that were named, then those of the commits.
-    fn objects(
-        &mut self,
-        revisions: &Revisions,
-        roots: Vec<ObjectId>,
-        edges: Vec<ObjectId>,
-    ) -> Result<(), Failure> {
-        let (mut buf, mut tags, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
-        let mut hidden = Vec::new();
-        for edge in edges {
-            // A tree is hidden, not the history of the commit.
-            self.snapshot.require(&edge, &mut buf)?;
-            let links = git_core::object::commit::links(edge.format(), &buf)
-                .map_err(|error| ReadError::corrupt(format_args!("commit {edge}"), error))?;
-            hidden.push(links.tree);
+    /// Notes the commits that are listed whatever the filter says.
+    fn keep(&mut self, query: &HistoryQuery) {
+        if self.filter.is_some() && !self.request.filter_named {
+            self.kept = query.tips.iter().map(|tip| tip.id).collect();
         }
-        for tip in revisions.tips.iter().filter(|tip| tip.hidden) {
-            tags.clear();
-            let (id, kind) = peel(self.snapshot, tip.id, &mut buf, &mut tags)?;
-            seen.extend(tags.iter().copied());
-            if kind != Kind::Commit {
-                hidden.push(id);
-            }
-        }
-        for tip in revisions.tips.iter().filter(|tip| !tip.hidden) {
-            tags.clear();
-            let (id, kind) = peel(self.snapshot, tip.id, &mut buf, &mut tags)?;
-            for tag in &tags {
-                if seen.insert(*tag) {
-                    self.snapshot.require(tag, &mut buf)?;
-                    let parsed = TagRef::parse(tag.format(), &buf)
-                        .map_err(|error| ReadError::corrupt(format_args!("tag {tag}"), error))?;
-                    let name = parsed.name().to_vec();
-                    self.object(tag, &name)?;
-                }
-            }
-            if kind != Kind::Commit {
-                let path = tip.name.find_byte(b':').map_or(&b""[..], |at| &tip.name[at + 1..]);
-                let path = path.trim_end_with(|c| c == '/');
-                self.below(vec![id], path, &hidden)?;
-                // What is below it is not listed again.
-                hidden.push(id);
-            }
-        }
-        self.below(roots, b"", &hidden)
     }
 
-    /// Lists what these trees hold, themselves included, with `prefix` before the paths.
-    fn below(&mut self, include: Vec<ObjectId>, prefix: &[u8], hidden: &[ObjectId]) -> Result<(), Failure> {
-        let query = Query {
-            include,
-            exclude: hidden.to_vec(),
-            ignore_missing: MissingExcludes::Ignore,
-            ..Query::default()
-        };
-        let (snapshot, mut path_buf) = (self.snapshot, Vec::new());
-        list_objects(snapshot, &query, &Context::new(), &mut |listed| {
-            let Listed::Object { id, path, .. } = listed else { return ControlFlow::Continue(()) };
-            let path = if prefix.is_empty() {
-                path
-            } else {
-                path_buf.clear();
-                path_buf.extend_from_slice(prefix);
-                if !path.is_empty() {
-                    path_buf.push(b'/');
-                    path_buf.extend_from_slice(path);
-                }
-                &path_buf
-            };
-            match self.object(&id, path) {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(failure) => {
-                    self.failed = Some(failure);
-                    ControlFlow::Break(())
-                }
-            }
-        })
-        .map_err(|error| bad_object(&error))?;
-        self.failed.take().map_or(Ok(()), Err)
+    fn is_let_through(&self, id: &ObjectId) -> bool {
+        self.filter.as_ref().is_none_or(|filter| filter.admits(Kind::Commit)) || self.kept.contains(id)
     }
 
     /// Adds up what the object takes, when asked to; whether it is not to be printed.
-    fn is_silent(&mut self, id: &ObjectId) -> Result<bool, Failure> {
+    pub(super) fn is_silent(&mut self, id: &ObjectId) -> Result<bool, Failure> {
         if self.request.disk_usage {
             self.bytes += ondisk::stored(self.repository, self.snapshot, id)?.size;
         }
         Ok(self.request.count || self.request.disk_usage || self.request.quiet)
     }
 
-    fn object(&mut self, id: &ObjectId, path: &[u8]) -> Result<(), Failure> {
-        self.count += 1;
-        if self.is_silent(id)? {
+    pub(super) fn commit(&mut self, commit: &HistoryCommit) -> Result<(), Failure> {
+        if commit.mark != HistoryMark::Boundary && !self.is_let_through(&commit.id) {
             return Ok(());
         }
-        self.line.clear();
-        id.write_hex(&mut self.line);
-        if !self.request.nameless {
-            self.line.push(b' ');
-            // A path that has a line break in it ends there, as in git.
-            let end = path.find_byte(b'\n').unwrap_or(path.len());
-            self.line.extend_from_slice(&path[..end]);
-        }
-        self.line.push(b'\n');
-        written(self.out.write_all(&self.line))
-    }
-
-    fn commit(&mut self, commit: &HistoryCommit) -> Result<(), Failure> {
         match commit.mark {
             HistoryMark::Left => self.left += 1,
             _ => self.count += 1,
@@ -409,4 +365,9 @@ impl<W: Write> Lister<'_, W> {
         }
         Ok(())
     }
+}
+
+/// Reads a filter as `--filter` takes it.
+pub(super) fn filter_spec(text: &[u8]) -> Result<FilterSpec, Failure> {
+    FilterSpec::parse(text).map_err(Failure::fatal)
 }

@@ -3,8 +3,10 @@
 use super::graph::{ByTime, Flags, Graph, Node};
 use super::settle::{Ended, Follow};
 use crate::Snapshot;
+use crate::filter::ObjectFilter;
 use git_core_object::{Context, ObjectId, ReadError};
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// Which commits a walk is about.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +20,9 @@ pub struct Query {
     pub ignore_missing: MissingExcludes,
     /// How sure it is that nothing is walked that is to be left out.
     pub exclusion: Exclusion,
+    /// What else of the objects is left out of sets and listings. Which commits a walk goes through does not depend
+    /// on it.
+    pub filter: Option<Arc<ObjectFilter>>,
 }
 
 /// How a walk finds out what it leaves out.

@@ -25,6 +25,7 @@ pub fn check_connected(
         exclude: known.to_vec(),
         ignore_missing: MissingExcludes::Ignore,
         exclusion: Exclusion::ByDate,
+        filter: None,
     };
     reachable(snapshot, &query, &cx.clone().quiet()).map(drop)
 }

@@ -7,7 +7,9 @@ use super::commits::MissingExcludes;
 use super::graph::{ByTime, Flags, Graph, Node};
 use super::marks::Marks;
 use super::numbers::Numbers;
+use super::sieve::Rule;
 use super::tag_target;
+use crate::filter::ObjectFilter;
 use crate::{Snapshot, StoredBitmap};
 use git_core_idx::SharedBytes;
 use git_core_idx::bitmap::{BitOrder, BitmapError, Expander, ObjectType};
@@ -48,6 +50,51 @@ impl Side {
         for id in &self.others {
             marks.insert(numbers.number(id));
         }
+    }
+
+    /// The part of what has been found that a filter lets through.
+    pub(super) fn sift(
+        &self,
+        snapshot: &dyn Snapshot,
+        bitmap: &StoredBitmap,
+        order: &BitOrder,
+        filter: &ObjectFilter,
+    ) -> Result<Side, ReadError> {
+        let (rule, rows) = (Rule::new(filter), bitmap.rows());
+        let mut side = Side { bits: vec![0; self.bits.len()], ..Side::default() };
+        let kinds = [
+            (ObjectType::Commit, Kind::Commit),
+            (ObjectType::Tree, Kind::Tree),
+            (ObjectType::Blob, Kind::Blob),
+            (ObjectType::Tag, Kind::Tag),
+        ];
+        for (of_type, kind) in kinds {
+            if filter.admits(kind) {
+                let words = bitmap.of_type(of_type).unwrap_or_default();
+                let words = words.iter().zip(&self.bits).map(|(of_type, found)| of_type & found);
+                if kind == Kind::Blob && filter.blobs_below().is_some() {
+                    let mut blobs = Vec::new();
+                    for_each_bit(&words.collect::<Vec<_>>(), |bit| blobs.push(bit));
+                    for bit in blobs {
+                        if rule.weigh(snapshot, &rows.id_at(order.row(bit)))? {
+                            side.bits[bit as usize / 64] |= 1 << (bit % 64);
+                        }
+                    }
+                } else {
+                    side.bits.iter_mut().zip(words).for_each(|(to, from)| *to |= from);
+                }
+            }
+        }
+        for id in &self.others {
+            let kind = snapshot.header(id)?.ok_or(ReadError::Missing { id: *id })?.kind;
+            if filter.admits(kind) && (kind != Kind::Blob || rule.weigh(snapshot, id)?) {
+                side.others.push(*id);
+            }
+        }
+        if filter.keeps_named() {
+            side.others.extend(&self.named);
+        }
+        Ok(side)
     }
 }
 

@@ -4,13 +4,17 @@ use super::commits::{CommitWalk, Query, WalkedCommit};
 use super::marks::Marks;
 use super::numbers::Numbers;
 use super::reachable::Tips;
-use super::trees::{Trees, Visit};
+use super::sieve::{Rule, Sieve};
+use super::trees::{Origin, Trees, Visit};
 use crate::Snapshot;
+use crate::filter::ObjectFilter;
 use git_core_object::{Context, Kind, ObjectId, ReadError, TagRef};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 /// An object of a listing.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Listed<'a> {
     /// A commit.
     Commit(&'a WalkedCommit),
@@ -23,6 +27,56 @@ pub enum Listed<'a> {
         /// Where it was met: the path of a tree or blob (empty for a root tree), the name of a tag.
         path: &'a [u8],
     },
+    /// The filter leaves this one out. Only told when [`ListQuery::omitted`] says so, at the end.
+    Omitted {
+        /// Its id.
+        id: ObjectId,
+    },
+}
+
+/// What trees, blobs and tags a listing is about.
+#[derive(Clone, Debug, Default)]
+pub struct ListQuery {
+    /// Trees that are left out with all that is in them; ones that are not there leave nothing out.
+    pub hidden_trees: Vec<ObjectId>,
+    /// Blobs and tags that are left out.
+    pub hidden: Vec<ObjectId>,
+    /// What is listed before the trees of commits.
+    pub named: Vec<NamedObject>,
+    /// What else is left out.
+    pub filter: Option<Arc<ObjectFilter>>,
+    /// Whether what the filter leaves out is told of.
+    pub omitted: Omitted,
+}
+
+/// Whether a listing tells of what a filter leaves out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Omitted {
+    /// It does not, and does not look into what is left out.
+    #[default]
+    Untold,
+    /// It does. What is left out for its kind alone (`object:type`) is not told of, as in git.
+    Told,
+}
+
+/// A tag, tree or blob that was named.
+#[derive(Clone, Debug)]
+pub struct NamedObject {
+    /// Its id.
+    pub id: ObjectId,
+    /// What it is.
+    pub kind: Kind,
+    /// The path that is shown with it, and before those of what it holds; of a tag, its name.
+    pub path: Vec<u8>,
+}
+
+/// Whoever asks for a listing.
+pub trait ListSink {
+    /// The root tree of the next commit. It is asked when all that the tree before brought has been shown.
+    fn next_tree(&mut self) -> Option<ObjectId>;
+
+    /// Takes an object; says whether there is to be more.
+    fn show(&mut self, listed: Listed<'_>) -> ControlFlow<()>;
 }
 
 /// Shows commits, the newest first, then the tags, trees and blobs that were named, then the trees of the
@@ -36,8 +90,6 @@ pub fn list_objects(
     cx: &Context,
     show: &mut dyn FnMut(Listed<'_>) -> ControlFlow<()>,
 ) -> Result<(), ReadError> {
-    let numbers = Numbers::new(snapshot);
-    let marks = Marks::new(numbers.packed());
     let excluded = Tips::sort(snapshot, &query.exclude, query.ignore_missing)?;
     let included = Tips::sort(snapshot, &query.include, super::MissingExcludes::Refuse)?;
     let commits = Query {
@@ -45,55 +97,128 @@ pub fn list_objects(
         exclude: excluded.commits,
         ignore_missing: query.ignore_missing,
         exclusion: query.exclusion,
+        filter: None,
     };
+    let filter = query.filter.as_deref();
     let mut walk = CommitWalk::new(snapshot, snapshot.shallow(), &commits, cx)?;
     let mut roots = Vec::new();
     while let Some(commit) = walk.next_commit()? {
-        if show(Listed::Commit(&commit)).is_break() {
+        let shown = filter.is_none_or(|filter| {
+            filter.admits(Kind::Commit) || filter.keeps_named() && commits.include.contains(&commit.id)
+        });
+        if shown && show(Listed::Commit(&commit)).is_break() {
             return Ok(());
         }
         roots.push(commit.tree);
     }
 
-    let mut trees = Trees::new(snapshot, &numbers, &marks);
-    let (mut buf, mut hidden) = (Vec::new(), excluded.trees);
+    let (mut buf, mut list) =
+        (Vec::new(), ListQuery { filter: query.filter.clone(), ..ListQuery::default() });
+    list.hidden_trees = excluded.trees;
     for edge in walk.edges() {
         snapshot.require(&edge, &mut buf)?;
         let links = git_core_object::commit::links(edge.format(), &buf)
             .map_err(|e| ReadError::corrupt(format_args!("commit {edge}"), e))?;
-        hidden.push(links.tree);
+        list.hidden_trees.push(links.tree);
     }
-    for root in hidden {
-        match trees.walk(&root, b"", &mut Quiet) {
+    list.hidden.extend(excluded.tags.into_iter().chain(excluded.blobs));
+    for id in included.tags {
+        snapshot.require(&id, &mut buf)?;
+        let tag =
+            TagRef::parse(id.format(), &buf).map_err(|e| ReadError::corrupt(format_args!("tag {id}"), e))?;
+        list.named.push(NamedObject { id, kind: Kind::Tag, path: tag.name().to_vec() });
+    }
+    let unnamed = |kind| move |id| NamedObject { id, kind, path: Vec::new() };
+    list.named.extend(included.blobs.into_iter().map(unnamed(Kind::Blob)));
+    list.named.extend(included.trees.into_iter().map(unnamed(Kind::Tree)));
+    list_below(snapshot, &list, cx, &mut Known { roots: roots.into_iter(), show })
+}
+
+/// The trees of commits that are known before the listing begins.
+struct Known<'a> {
+    roots: std::vec::IntoIter<ObjectId>,
+    show: &'a mut dyn FnMut(Listed<'_>) -> ControlFlow<()>,
+}
+
+impl ListSink for Known<'_> {
+    fn next_tree(&mut self) -> Option<ObjectId> {
+        self.roots.next()
+    }
+
+    fn show(&mut self, listed: Listed<'_>) -> ControlFlow<()> {
+        (self.show)(listed)
+    }
+}
+
+/// Shows what was named, then the trees that the sink gives, with all that is in them; each object once.
+///
+/// # Errors
+/// As [`list_objects`].
+pub fn list_below(
+    snapshot: &dyn Snapshot,
+    query: &ListQuery,
+    cx: &Context,
+    sink: &mut dyn ListSink,
+) -> Result<(), ReadError> {
+    let numbers = Numbers::new(snapshot);
+    let marks = Marks::new(numbers.packed());
+    let mut trees = Trees::new(snapshot, &numbers, &marks);
+    for root in &query.hidden_trees {
+        match trees.walk(root, b"", Origin::Commit, &mut Quiet) {
             Err(ReadError::Missing { .. }) => {}
             result => result?,
         }
     }
-    for id in excluded.tags.iter().chain(&excluded.blobs) {
+    for id in &query.hidden {
         marks.insert(numbers.number(id));
     }
+    let filter = query.filter.as_deref();
+    let rule = filter.map(Rule::new).unwrap_or_default();
+    if let Some(filter) = filter {
+        let sieve = match query.omitted {
+            Omitted::Told => Some(Sieve::telling(filter, || marks.words(), true)),
+            Omitted::Untold => Sieve::new(filter, || marks.words()),
+        };
+        trees.set_filter(rule, sieve);
+    }
 
-    let mut out = Show { show, stopped: false, met: 0, cx };
-    for id in &included.tags {
-        let number = numbers.number(id);
-        if marks.insert(number) {
-            snapshot.require(id, &mut buf)?;
-            let tag = TagRef::parse(id.format(), &buf)
-                .map_err(|e| ReadError::corrupt(format_args!("tag {id}"), e))?;
-            out.object(id, number, Kind::Tag, tag.name())?;
-        }
-    }
-    for id in &included.blobs {
-        let number = numbers.number(id);
-        if marks.insert(number) {
-            out.object(id, number, Kind::Blob, b"")?;
-        }
-    }
-    for root in included.trees.iter().chain(&roots) {
+    let mut out = Show { sink, stopped: false, met: 0, omitted: Vec::new(), cx };
+    for named in &query.named {
         if out.stopped {
-            break;
+            return Ok(());
         }
-        trees.walk(root, b"", &mut out)?;
+        if named.kind == Kind::Tree {
+            trees.walk(&named.id, &named.path, Origin::Named, &mut out)?;
+            continue;
+        }
+        let number = numbers.number(&named.id);
+        if marks.contains(number) {
+            continue;
+        }
+        match filter {
+            Some(filter) if !rule.takes_named(snapshot, filter, (&named.id, named.kind), &named.path)? => {
+                if filter.omits(named.kind) {
+                    out.omitted(&named.id, number)?;
+                }
+            }
+            _ => {
+                marks.insert(number);
+                out.object(&named.id, number, named.kind, &named.path)?;
+            }
+        }
+    }
+    while !out.stopped
+        && let Some(root) = out.sink.next_tree()
+    {
+        trees.walk(&root, b"", Origin::Commit, &mut out)?;
+    }
+    let mut omitted = std::mem::take(&mut out.omitted);
+    omitted.sort_unstable();
+    omitted.dedup();
+    for number in omitted {
+        if !out.stopped && query.omitted == Omitted::Told && !marks.contains(number) {
+            out.stopped = out.sink.show(Listed::Omitted { id: numbers.id(number) }).is_break();
+        }
     }
     Ok(())
 }
@@ -107,9 +232,10 @@ impl Visit for Quiet {
 }
 
 struct Show<'a> {
-    show: &'a mut dyn FnMut(Listed<'_>) -> ControlFlow<()>,
+    sink: &'a mut dyn ListSink,
     stopped: bool,
     met: u64,
+    omitted: Vec<u32>,
     cx: &'a Context,
 }
 
@@ -120,8 +246,13 @@ impl Visit for Show<'_> {
             self.cx.check()?;
         }
         if !self.stopped {
-            self.stopped = (self.show)(Listed::Object { id: *id, kind, path }).is_break();
+            self.stopped = self.sink.show(Listed::Object { id: *id, kind, path }).is_break();
         }
+        Ok(())
+    }
+
+    fn omitted(&mut self, _: &ObjectId, number: u32) -> Result<(), ReadError> {
+        self.omitted.push(number);
         Ok(())
     }
 }

@@ -35,6 +35,16 @@ impl Marks {
         new
     }
 
+    /// Whether a number is in the set.
+    pub(super) fn contains(&self, number: u32) -> bool {
+        let (word, bit) = (number as usize / 64, 1u64 << (number % 64));
+        if let Some(word) = self.fixed.get(word) {
+            return word.load(Ordering::Relaxed) & bit != 0;
+        }
+        let more = self.more.read().unwrap_or_else(PoisonError::into_inner);
+        more.get(word - self.fixed.len()).is_some_and(|word| word & bit != 0)
+    }
+
     /// The words of the set, 64 numbers each.
     pub(super) fn words(&self) -> Vec<u64> {
         let fixed = self.fixed.iter().map(|word| word.load(Ordering::Relaxed));
@@ -112,9 +122,11 @@ mod tests {
     #[test]
     fn numbers_beyond_the_first_size_are_kept() {
         let marks = Marks::new(70);
-        for number in [0, 63, 64, 69, 127, 128, 4096] {
+        for number in [0, 63, 69, 127, 4096, 128, 64] {
+            assert!(!marks.contains(number), "{number}");
             assert!(marks.insert(number), "{number}");
             assert!(!marks.insert(number), "{number}");
+            assert!(marks.contains(number), "{number}");
         }
         assert_eq!(marks.words().iter().map(|w| w.count_ones()).sum::<u32>(), 7);
     }

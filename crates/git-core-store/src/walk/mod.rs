@@ -21,6 +21,7 @@ mod negotiate;
 mod numbers;
 mod reachable;
 mod settle;
+mod sieve;
 mod trees;
 
 pub use ancestry::is_ancestor;
@@ -31,7 +32,7 @@ pub use history::{
     History, HistoryCommit, HistoryMark, HistoryOrder, HistoryQuery, HistoryTip, NoWalk, PathSpec, Side,
     TipRole,
 };
-pub use listing::{Listed, list_objects};
+pub use listing::{ListQuery, ListSink, Listed, NamedObject, Omitted, list_below, list_objects};
 pub use merge_base::MergeBases;
 pub use negotiate::{Haves, Ready};
 pub use numbers::Numbers;

@@ -5,7 +5,9 @@ use super::covered::{Cover, has};
 use super::marks::{Marks, Sighting, Sightings};
 use super::numbers::Numbers;
 use super::peel;
-use super::trees::{Trees, Visit};
+use super::sieve::{Rule, Sieve};
+use super::trees::{Origin, Trees, Visit};
+use crate::filter::ObjectFilter;
 use crate::{Snapshot, StoredBitmap};
 use git_core_idx::{IdxPosition, PackOffset};
 use git_core_object::{Context, Kind, ObjectFormat, ObjectId, Phase, ReadError, Task};
@@ -286,7 +288,9 @@ pub fn reachable_with(
     options: &CountOptions,
     cx: &Context,
 ) -> Result<ObjectSet, ReadError> {
+    // A bitmap does not know where objects lie.
     if options.bitmap == UseBitmap::IfThere
+        && !query.filter.as_ref().is_some_and(|filter| filter.asks_for_place())
         && let Some(bitmap) = snapshot.bitmap()
         && let Some(set) = with_bitmap(snapshot, &bitmap, query, cx)?
     {
@@ -326,6 +330,7 @@ fn walk(
         exclude: excluded.commits.clone(),
         ignore_missing: query.ignore_missing,
         exclusion: query.exclusion,
+        filter: None,
     };
     let mut walk = CommitWalk::new(snapshot, snapshot.shallow(), &commits, cx)?;
     let (mut walked, mut roots) = (Vec::new(), Vec::new());
@@ -343,28 +348,75 @@ fn walk(
     }
     drop(walk);
 
-    let all =
-        Walk { snapshot, numbers: &numbers, marks: &marks, seen: seen.as_ref(), progress: &progress, cx };
+    let mut all = Walk {
+        snapshot,
+        numbers: &numbers,
+        marks: &marks,
+        seen: seen.as_ref(),
+        sifted: None,
+        progress: &progress,
+        cx,
+    };
     for id in excluded.tags.iter().chain(&excluded.blobs) {
         marks.insert(numbers.number(id));
     }
     all.trees(&hidden_roots, Side::Hidden, 0)?;
     let hidden = marks.words();
 
+    let sifted = Sifted::new(query, &numbers, &hidden);
+    all.sifted = sifted.as_ref();
     let mut rank = 0;
-    let mut meet = |number| {
+    let mut meet = |number, shown| {
         marks.insert(number);
+        if let (Some(sifted), true) = (&sifted, shown) {
+            sifted.shown.insert(number);
+        }
         if let Some(seen) = &seen {
             seen.set(number, Sighting { name_hash: 0, rank });
         }
         rank += 1;
     };
-    walked.into_iter().for_each(&mut meet);
-    included.tags.iter().chain(&included.blobs).for_each(|id| meet(numbers.number(id)));
-    roots.extend(included.trees);
-    all.trees(&roots, Side::Wanted, rank)?;
+    match &sifted {
+        Some(sifted) => {
+            let commits = sifted.filter.admits(Kind::Commit);
+            walked.into_iter().for_each(|number| meet(number, commits));
+            let named = [
+                (Kind::Commit, &included.commits),
+                (Kind::Tag, &included.tags),
+                (Kind::Blob, &included.blobs),
+            ];
+            for (kind, ids) in named {
+                for id in ids {
+                    let shown = sifted.rule.takes_named(snapshot, sifted.filter, (id, kind), b"")?;
+                    meet(numbers.number(id), shown);
+                }
+            }
+        }
+        None => {
+            walked.into_iter().for_each(|number| meet(number, true));
+            included.tags.iter().chain(&included.blobs).for_each(|id| meet(numbers.number(id), true));
+        }
+    }
+    all.trees(&included.trees, Side::Named, rank)?;
+    all.trees(&roots, Side::Wanted, rank.saturating_add(included.trees.len() as u32))?;
 
+    let marks = sifted.map_or(marks, |sifted| sifted.shown);
     Ok(finish(numbers, &marks, hidden, seen, progress))
+}
+
+/// What a filter lets through.
+struct Sifted<'a> {
+    filter: &'a ObjectFilter,
+    rule: Rule,
+    shown: Marks,
+    hidden: &'a [u64],
+}
+
+impl<'a> Sifted<'a> {
+    fn new(query: &'a Query, numbers: &Numbers, hidden: &'a [u64]) -> Option<Self> {
+        let filter = query.filter.as_deref()?;
+        Some(Sifted { filter, rule: Rule::new(filter), shown: Marks::new(numbers.packed()), hidden })
+    }
 }
 
 /// The count with a bitmap; `None` when that is damaged.
@@ -399,12 +451,26 @@ fn with_bitmap(
     let numbers = Numbers::beginning_with(bitmap.rows().packs(), snapshot);
     let marks = Marks::new(numbers.packed());
     let progress = Mutex::new(cx.task(Phase::Counting, None));
-    let all = Walk { snapshot, numbers: &numbers, marks: &marks, seen: None, progress: &progress, cx };
+    let mut all = Walk {
+        snapshot,
+        numbers: &numbers,
+        marks: &marks,
+        seen: None,
+        sifted: None,
+        progress: &progress,
+        cx,
+    };
     hidden.mark(bitmap, order, &numbers, &marks);
     all.trees(&hidden.roots, Side::Hidden, 0)?;
     let hidden = marks.words();
     wanted.mark(bitmap, order, &numbers, &marks);
+    let sifted = Sifted::new(query, &numbers, &hidden);
+    if let Some(sifted) = &sifted {
+        wanted.sift(snapshot, bitmap, order, sifted.filter)?.mark(bitmap, order, &numbers, &sifted.shown);
+    }
+    all.sifted = sifted.as_ref();
     all.trees(&wanted.roots, Side::Wanted, 0)?;
+    let marks = sifted.map_or(marks, |sifted| sifted.shown);
     Ok(Some(finish(numbers, &marks, hidden, None, progress)))
 }
 
@@ -462,6 +528,8 @@ enum Side {
     /// What is missing does not matter: then less is hidden.
     Hidden,
     Wanted,
+    /// As wanted, and by name.
+    Named,
 }
 
 struct Walk<'a> {
@@ -469,6 +537,7 @@ struct Walk<'a> {
     numbers: &'a Numbers,
     marks: &'a Marks,
     seen: Option<&'a Sightings>,
+    sifted: Option<&'a Sifted<'a>>,
     progress: &'a Mutex<Task>,
     cx: &'a Context,
 }
@@ -478,10 +547,21 @@ impl Walk<'_> {
     /// next.
     fn trees(&self, roots: &[ObjectId], side: Side, rank: u32) -> Result<(), ReadError> {
         let chunks: Vec<_> = (rank..).step_by(CHUNK).zip(roots.chunks(CHUNK)).collect();
-        let threads = self.cx.limits().thread_count().min(chunks.len());
+        if chunks.is_empty() {
+            return Ok(());
+        }
+        let sifted = self.sifted.filter(|_| side != Side::Hidden);
+        // Which place of an object is the first that lets it through is known to one thread only.
+        let threads = match sifted {
+            Some(sifted) if sifted.filter.asks_for_place() => 1,
+            _ => self.cx.limits().thread_count().min(chunks.len()),
+        };
         let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
         let work = || {
             let mut trees = Trees::new(self.snapshot, self.numbers, self.marks);
+            if let Some(sifted) = sifted {
+                trees.set_filter(sifted.rule, Sieve::new(sifted.filter, || sifted.hidden.to_vec()));
+            }
             while !failed.load(Ordering::Relaxed)
                 && let Some((rank, chunk)) = chunks.get(next.fetch_add(1, Ordering::Relaxed))
             {
@@ -509,16 +589,18 @@ impl Walk<'_> {
         side: Side,
         rank: u32,
     ) -> Result<(), ReadError> {
-        let mut count = Count { met: 0, rank, seen: self.seen, cx: self.cx };
+        let shown = self.sifted.map(|sifted| &sifted.shown);
+        let mut count = Count { met: 0, rank, seen: self.seen, shown, cx: self.cx };
+        let origin = if side == Side::Named { Origin::Named } else { Origin::Commit };
         for (rank, root) in (rank..).zip(roots) {
             count.rank = rank;
-            match trees.walk(root, b"", &mut count) {
+            match trees.walk(root, b"", origin, &mut count) {
                 Err(ReadError::Missing { .. }) if side == Side::Hidden => {}
                 result => result?,
             }
         }
         self.cx.check()?;
-        if side == Side::Wanted {
+        if side != Side::Hidden {
             self.progress.lock().unwrap_or_else(PoisonError::into_inner).add(count.met + roots.len() as u64);
         }
         Ok(())
@@ -529,12 +611,16 @@ struct Count<'a> {
     met: u64,
     rank: u32,
     seen: Option<&'a Sightings>,
+    shown: Option<&'a Marks>,
     cx: &'a Context,
 }
 
 impl Visit for Count<'_> {
     fn object(&mut self, _: &ObjectId, number: u32, _: Kind, path: &[u8]) -> Result<(), ReadError> {
         self.met += 1;
+        if let Some(shown) = self.shown {
+            shown.insert(number);
+        }
         if let Some(seen) = self.seen {
             seen.set(number, Sighting { name_hash: name_hash(path), rank: self.rank });
         }

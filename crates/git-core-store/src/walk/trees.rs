@@ -6,11 +6,12 @@
 
 use super::marks::Marks;
 use super::numbers::Numbers;
+use super::sieve::{Rule, Sieve};
 use git_core_object::{EntryKind, Kind, ObjectFormat, ObjectId, Objects, ReadError, TreeEntryRef, TreeRef};
 use hashbrown::HashMap;
 
 /// How deep directories may lie in one another. Git refuses deeper trees too (`core.maxTreeDepth`).
-const MAX_DEPTH: usize = 4096;
+pub(super) const MAX_DEPTH: usize = 4096;
 
 /// Bytes of old versions that a worker keeps.
 const KEPT_BYTES: usize = 12 << 20;
@@ -18,14 +19,33 @@ const KEPT_BYTES: usize = 12 << 20;
 /// What is told of each tree and blob that is met for the first time.
 pub(super) trait Visit {
     fn object(&mut self, id: &ObjectId, number: u32, kind: Kind, path: &[u8]) -> Result<(), ReadError>;
+
+    /// A filter leaves this one out where it was met just now; only with [`Sieve::telling`], and perhaps more than
+    /// once.
+    fn omitted(&mut self, _: &ObjectId, _: u32) -> Result<(), ReadError> {
+        Ok(())
+    }
+}
+
+/// How a walk came to a tree that it starts from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// It is that of a commit.
+    Commit,
+    /// It was named.
+    Named,
 }
 
 /// Walks trees on behalf of one thread.
 pub(super) struct Trees<'a> {
-    objects: &'a dyn Objects,
-    format: ObjectFormat,
-    numbers: &'a Numbers,
-    marks: &'a Marks,
+    pub(super) objects: &'a dyn Objects,
+    pub(super) format: ObjectFormat,
+    pub(super) numbers: &'a Numbers,
+    pub(super) marks: &'a Marks,
+    /// What is let through wherever it is met.
+    rule: Rule,
+    /// The filter, where it depends on the place.
+    sieve: Option<Sieve<'a>>,
     /// By a hash of the path. Two paths of one hash do no harm: all entries of either have been met.
     last: HashMap<u64, Version>,
     kept: usize,
@@ -59,11 +79,18 @@ impl<'a> Trees<'a> {
             format: objects.format(),
             numbers,
             marks,
+            rule: Rule::default(),
+            sieve: None,
             last: HashMap::new(),
             kept: 0,
             spare: Vec::new(),
             path: Vec::new(),
         }
+    }
+
+    /// From here on, a filter says what is told of. `Some` where it depends on the place.
+    pub(super) fn set_filter(&mut self, rule: Rule, sieve: Option<Sieve<'a>>) {
+        (self.rule, self.sieve) = (rule, sieve);
     }
 
     /// Goes through a tree and everything in it that has not been marked, depth first and in order. `path` is
@@ -72,13 +99,28 @@ impl<'a> Trees<'a> {
         &mut self,
         root: &ObjectId,
         path: &[u8],
+        origin: Origin,
         visit: &mut dyn Visit,
     ) -> Result<(), ReadError> {
+        if let Some(mut sieve) = self.sieve.take() {
+            let result = sieve.walk(self, root, path, origin, visit);
+            self.sieve = Some(sieve);
+            return result;
+        }
+        let shown = self.rule.trees || origin == Origin::Named && self.rule.named;
+        if !(shown || self.rule.blobs) {
+            return Ok(());
+        }
         let number = self.numbers.number(root);
         if !self.marks.insert(number) {
             return Ok(());
         }
-        visit.object(root, number, Kind::Tree, path)?;
+        if shown {
+            visit.object(root, number, Kind::Tree, path)?;
+        }
+        if !(self.rule.trees || self.rule.blobs) {
+            return Ok(());
+        }
         self.path.clear();
         self.path.extend_from_slice(path);
         let mut stack = vec![self.open(root, path_key(path))?];
@@ -95,11 +137,12 @@ impl<'a> Trees<'a> {
             let kind = match entry.mode.kind() {
                 EntryKind::Commit => continue,
                 EntryKind::Tree => Kind::Tree,
+                _ if !self.rule.blobs => continue,
                 _ => Kind::Blob,
             };
             let id = entry.id;
             let number = self.numbers.number(&id);
-            if !self.marks.insert(number) {
+            if !self.marks.insert(number) || kind == Kind::Blob && !self.rule.weigh(self.objects, &id)? {
                 continue;
             }
             let parent_len = self.path.len();
@@ -110,7 +153,9 @@ impl<'a> Trees<'a> {
             if number >= self.numbers.packed() && kind == Kind::Blob && !self.objects.contains(&id)? {
                 return Err(ReadError::Missing { id });
             }
-            visit.object(&id, number, kind, &self.path)?;
+            if kind == Kind::Blob || self.rule.trees {
+                visit.object(&id, number, kind, &self.path)?;
+            }
             if kind == Kind::Tree {
                 if stack.len() >= MAX_DEPTH {
                     return Err(ReadError::corrupt(
@@ -190,7 +235,7 @@ impl Version {
 }
 
 /// The entry that begins at an offset, and where it ends.
-fn entry_at<'c>(
+pub(super) fn entry_at<'c>(
     format: ObjectFormat,
     tree: &ObjectId,
     content: &'c [u8],
