@@ -18,10 +18,12 @@
 #![forbid(unsafe_code)]
 
 mod checkout;
+mod clean;
 mod convert;
 pub mod index;
 mod sys;
 
 pub use checkout::{Checkout, CheckoutError, CheckoutOptions, Existing, Symlinks, checkout};
+pub use clean::{Unclean, update_clean};
 pub use convert::{Converter, Unchanged};
 pub use index::{Index, IndexEntry, IndexError, IndexLock, Stat};

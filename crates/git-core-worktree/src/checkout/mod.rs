@@ -5,9 +5,9 @@
 //! is created anew, so nothing that the tree or the directory holds can lead outside.
 
 mod error;
-mod plan;
+pub(crate) mod plan;
 mod run;
-mod stale;
+pub(crate) mod stale;
 
 pub use error::CheckoutError;
 
