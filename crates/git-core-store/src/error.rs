@@ -103,6 +103,14 @@ pub enum CommitError {
         /// Why.
         reason: String,
     },
+    /// A hook refused the transaction.
+    #[error("ref updates aborted by hook")]
+    Hook {
+        /// The first ref of it.
+        name: RefName,
+        /// What became of the hook.
+        cause: BoxError,
+    },
     /// What is stored could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -146,6 +154,7 @@ impl CommitError {
             | CommitError::NameConflict { .. }
             | CommitError::Locked { .. } => ErrorKind::Conflict,
             CommitError::Invalid { .. } => ErrorKind::Invalid,
+            CommitError::Hook { .. } => ErrorKind::Denied,
             CommitError::Read(read) => read.kind(),
             CommitError::Receive(receive) => receive.kind(),
             CommitError::Unavailable { .. } => ErrorKind::Unavailable,
@@ -161,6 +170,7 @@ impl CommitError {
             | CommitError::Existence { name, .. }
             | CommitError::NameConflict { name, .. }
             | CommitError::Locked { name, .. }
+            | CommitError::Hook { name, .. }
             | CommitError::Invalid { name, .. } => Some(name),
             _ => None,
         }

@@ -10,8 +10,8 @@ use bstr::ByteSlice as _;
 use git_core::Repository;
 use git_core::object::{Context, ObjectId};
 use git_core::refs::{Change, Deref, Expected, LogMessage, RefEdit, RefName, RefTransaction, Target};
-use git_core::store::Snapshot;
 use git_core::store::revision;
+use git_core::store::{CommitError, Snapshot};
 use std::process::ExitCode;
 
 pub(crate) const COMMAND: Command = Command {
@@ -90,7 +90,7 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
         .map_err(|_| fail(&format!("refusing to update ref with bad name '{}'", name.as_bstr())))?;
     let mut edits = RefTransaction::new();
     edits.push(RefEdit { name: ref_name, expected, change, deref });
-    commit(&repository, &edits).map_err(|why| fail(&why))?;
+    commit(&repository, &edits, fail)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -110,9 +110,21 @@ pub(super) fn expectation(old: Option<ObjectId>) -> Expected {
 }
 
 /// Carries edits out; what hinders that, in git's words.
-pub(super) fn commit(repository: &Repository, edits: &RefTransaction) -> Result<(), String> {
+pub(super) fn commit(
+    repository: &Repository,
+    edits: &RefTransaction,
+    fail: impl FnOnce(&str) -> Failure,
+) -> Result<(), Failure> {
     match repository.storage().commit(Vec::new(), edits, &Context::new()) {
         Ok(_) => Ok(()),
-        Err(error) => Err(chain(&error)),
+        Err(error) => Err(hindered(&error, fail)),
+    }
+}
+
+/// What to say of edits that were hindered; of a hook git says nothing more.
+pub(super) fn hindered(error: &CommitError, fail: impl FnOnce(&str) -> Failure) -> Failure {
+    match error {
+        CommitError::Hook { .. } => Failure::fatal(error),
+        error => fail(&chain(error)),
     }
 }

@@ -1,17 +1,18 @@
 //! `update-ref --stdin`: edits of refs as lines, or as NUL-terminated arguments, gathered into transactions.
 //!
-//! `prepare` checks what the transaction expects. Locks are taken, and everything is checked again, when it is
-//! committed.
+//! From `prepare` to the end of the transaction the locks of its refs are held.
 
-use super::update_ref::{commit, expectation};
+use super::update_ref::{commit, expectation, hindered};
 use crate::fail::Failure;
 use crate::input::{read_record, stdin};
 use crate::output::written;
-use bstr::{BString, ByteSlice as _};
+use crate::repo;
+use bstr::{BStr, BString, ByteSlice as _};
 use git_core::Repository;
-use git_core::object::ObjectId;
+use git_core::object::{Context, ObjectId};
 use git_core::refs::{Change, Deref, Expected, LogMessage, RefEdit, RefName, RefTransaction, Target};
 use git_core::store::Snapshot;
+use git_core::store::fs::refs::RefsCommit;
 use git_core::store::revision;
 use std::io::{BufRead, Write as _};
 use std::process::ExitCode;
@@ -67,7 +68,7 @@ pub(super) fn run(
     }
     match script.state {
         State::Open => {
-            commit(repository, &script.edits).map_err(Failure::fatal)?;
+            commit(repository, &script.edits, |why| Failure::fatal(why))?;
         }
         // What was started and not committed is dropped.
         State::Started | State::Prepared | State::Closed => {}
@@ -151,20 +152,9 @@ impl<R: BufRead> Script<'_, R> {
                 }
                 self.state = State::Started;
             }
-            b"prepare" => {
-                let checks: RefTransaction = self
-                    .edits
-                    .edits()
-                    .iter()
-                    .map(|edit| RefEdit { change: Change::Verify, ..edit.clone() })
-                    .collect();
-                commit(self.repository, &checks)
-                    .map_err(|why| Failure::fatal(format_args!("prepare: {why}")))?;
-                self.state = State::Prepared;
-            }
+            b"prepare" => return self.prepare(),
             b"commit" => {
-                commit(self.repository, &self.edits)
-                    .map_err(|why| Failure::fatal(format_args!("commit: {why}")))?;
+                commit(self.repository, &self.edits, |why| Failure::fatal(format_args!("commit: {why}")))?;
                 self.edits = RefTransaction::new();
                 self.state = State::Closed;
             }
@@ -173,8 +163,36 @@ impl<R: BufRead> Script<'_, R> {
                 self.state = State::Closed;
             }
         }
-        let mut out = std::io::stdout().lock();
-        written(writeln!(out, "{shown}: ok").and_then(|()| out.flush()))
+        say_ok(shown)
+    }
+
+    /// Takes the locks, and holds them until the transaction ends.
+    fn prepare(&mut self) -> Result<(), Failure> {
+        let edits = std::mem::take(&mut self.edits);
+        let (snapshot, cx) = (self.repository.snapshot()?, Context::new());
+        let fail = |what: &'static str| move |why: &str| Failure::fatal(format_args!("{what}: {why}"));
+        let refs = repo::on_disk(self.repository)?.refs();
+        let prepared = refs
+            .prepare(&edits, Some(&snapshot), &RefsCommit::atomic(), &cx)
+            .map_err(|error| hindered(&error, fail("prepare")))?;
+        self.state = State::Prepared;
+        say_ok(b"prepare".as_bstr())?;
+        let mut record = Vec::new();
+        while read_record(&mut self.input, self.end, &mut record)? {
+            match record.as_slice() {
+                b"commit" => {
+                    prepared.commit().map_err(|error| hindered(&error, fail("commit")))?;
+                }
+                b"abort" => drop(prepared),
+                _ => {
+                    self.line(&record)?;
+                    continue;
+                }
+            }
+            self.state = State::Closed;
+            return say_ok(record.as_bstr());
+        }
+        Ok(())
     }
 
     /// The arguments of a command: behind it on the line, or in records of their own. `None` is one that was
@@ -419,6 +437,11 @@ fn unquote(text: &[u8]) -> Option<(BString, usize)> {
         }
         at += 1;
     }
+}
+
+fn say_ok(command: &BStr) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    written(writeln!(out, "{command}: ok").and_then(|()| out.flush()))
 }
 
 #[cfg(test)]

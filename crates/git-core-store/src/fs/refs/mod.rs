@@ -8,6 +8,7 @@ mod batch;
 mod edit;
 mod expire;
 mod finish;
+mod hook;
 mod loose;
 mod pack;
 mod packed;
@@ -16,6 +17,7 @@ mod reflog;
 mod snapshot;
 mod transaction;
 
+pub use hook::{HookedEdit, RefsHook, TransactionPhase};
 pub use pack::{PackRefsError, PackRefsOptions, PackRefsReport, PackSelect, PackWhen, PackedFiles};
 pub use snapshot::RefsSnapshot;
 pub use transaction::{Mode, Occasion, PreparedRefs, RefsCommit};
@@ -49,6 +51,8 @@ pub struct RefsOptions {
     /// From this many new refs in one transaction on, they go straight into `packed-refs`: one file is written
     /// and flushed instead of thousands.
     pub pack_from: usize,
+    /// Is told of every transaction, and may refuse it.
+    pub hook: Option<Arc<dyn RefsHook>>,
 }
 
 impl Default for RefsOptions {
@@ -58,6 +62,7 @@ impl Default for RefsOptions {
             packed_lock_wait: Duration::from_secs(1),
             logs: LogUpdates::Existing,
             pack_from: 256,
+            hook: None,
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::Shared;
 use super::batch::Batch;
 use super::edit::Refusal;
+use super::hook::{Told, TransactionPhase};
 use crate::CommitError;
 use git_core_object::{Context, Objects};
 use git_core_ref::{RefEdit, RefTransaction};
@@ -67,6 +68,15 @@ pub struct PreparedRefs<'a> {
     /// The first edit that is not part of the batch.
     next: usize,
     rejected: Vec<(usize, CommitError)>,
+    /// What the hook knows of.
+    told: Told,
+}
+
+/// A transaction that was prepared and is given up.
+impl Drop for PreparedRefs<'_> {
+    fn drop(&mut self) {
+        self.told.end(self.shared, TransactionPhase::Aborted);
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -95,6 +105,7 @@ impl<'a> PreparedRefs<'a> {
             batch: Batch::new(shared),
             next: 0,
             rejected: Vec::new(),
+            told: Told::default(),
         };
         prepared.fill()?;
         Ok(prepared)
@@ -120,11 +131,18 @@ impl<'a> PreparedRefs<'a> {
             let batch = std::mem::replace(&mut self.batch, Batch::new(self.shared));
             match self.how.mode {
                 Mode::Atomic => batch.commit()?,
-                Mode::Each => batch.commit_each(&mut self.rejected),
+                Mode::Each => {
+                    let before = self.rejected.len();
+                    batch.commit_each(&mut self.rejected);
+                    if self.rejected.len() > before && self.shared.tells_each(Mode::Each) {
+                        self.told.end(self.shared, TransactionPhase::Aborted);
+                    }
+                }
             }
+            self.told.end(self.shared, TransactionPhase::Committed);
             if self.next >= self.edits.len() {
                 self.rejected.sort_by_key(|(index, _)| *index);
-                return Ok(self.rejected);
+                return Ok(std::mem::take(&mut self.rejected));
             }
             // Earlier batches are committed: what fails now is told per edit.
             let from = self.next;
@@ -149,7 +167,8 @@ impl<'a> PreparedRefs<'a> {
         if self.how.occasion == Occasion::Initial && self.next == 0 {
             self.batch.begin_initial(rest, objects)?;
         }
-        let crowded = rest.len() >= self.shared.options.pack_from;
+        let alone = self.shared.tells_each(self.how.mode);
+        let crowded = !alone && rest.len() >= self.shared.options.pack_from;
         while let Some(edit) = self.edits.get(self.next) {
             if self.next.is_multiple_of(CHECK_EVERY) {
                 self.cx.check()?;
@@ -163,8 +182,27 @@ impl<'a> PreparedRefs<'a> {
                 (Err(Refusal::Clash(error) | Refusal::Edit(error)), Mode::Atomic) => return Err(error),
             }
             self.next += 1;
+            if !alone || self.batch.is_empty() {
+                continue;
+            }
+            // The hook may refuse this one edit, and the others go on.
+            let told = self.batch.seal(objects);
+            let told = told.and_then(|()| Told::prepared(self.shared, self.edits, &self.batch));
+            match told {
+                Ok(told) => {
+                    self.told = told;
+                    return Ok(());
+                }
+                Err(error @ CommitError::Hook { .. }) => {
+                    self.batch = Batch::new(self.shared);
+                    self.rejected.push((self.next - 1, error));
+                }
+                Err(error) => return Err(error),
+            }
         }
         self.cx.check()?;
-        self.batch.seal(objects)
+        self.batch.seal(objects)?;
+        self.told = Told::prepared(self.shared, self.edits, &self.batch)?;
+        Ok(())
     }
 }
