@@ -2,7 +2,9 @@
 
 use crate::fail::{Failure, chain};
 use crate::globals::Globals;
+use git_core::hooks::{HookNotice, HookUse};
 use git_core::repository::{OpenError, ReplaceRefs};
+use git_core::server::Namespace;
 use git_core::store::fs::FsStorage;
 use git_core::{Environment, Repository};
 use std::ffi::OsString;
@@ -12,6 +14,10 @@ use std::path::{Path, PathBuf};
 pub(crate) fn environment(globals: &Globals) -> Result<Environment, Failure> {
     let mut environment =
         Environment::from_variables(&|name| globals.var(name).map(std::ffi::OsStr::to_os_string))?;
+    environment.hooks = HookUse::Run(HookNotice::new(|text| eprintln!("{text}")));
+    if let Some(name) = &globals.namespace {
+        environment.namespace = Namespace::new(name.as_encoded_bytes()).unwrap_or_default();
+    }
     if globals.no_replace_objects {
         environment.replace = ReplaceRefs::Ignored;
     }

@@ -94,6 +94,10 @@ fn a_push_and_its_report() {
                     old: Some(id(format, 'b')),
                     new: None,
                     forced: true,
+                    further: vec![Updated {
+                        name: Some(RefName::new("refs/heads/y").unwrap()),
+                        ..Updated::default()
+                    }],
                 }),
                 CommandStatus::Rejected("non-fast-forward\nok refs/heads/c".into()),
             ],
@@ -109,6 +113,8 @@ fn a_push_and_its_report() {
                 &old,
                 "option refname refs/heads/z",
                 "option forced-update",
+                "ok refs/heads/a",
+                "option refname refs/heads/y",
                 "ng refs/heads/b non-fast-forward ok refs/heads/c",
                 "0000"
             ]
@@ -123,7 +129,7 @@ fn a_push_and_its_report() {
         let (said, _) = rpc(&mut fake, &plain, b"0000PACK0005x");
         let lines = unpack(&said);
         assert_eq!(lines[..2], ["unpack ok", "ok refs/heads/a"]);
-        assert_eq!(lines.len(), 4);
+        assert_eq!(lines.len(), 4, "several reports are for who knows them");
 
         let (said, _) = rpc(&mut fake, &plain, b"something else");
         assert_eq!(

@@ -124,6 +124,23 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What `receive.autogc` asks for when a push is over: `gc --auto`, by a process of its own, if that is needed.
+pub(super) fn after_receiving(repository: &Repository) -> Result<(), Failure> {
+    let config = repository.config();
+    let Some(layout) = repository.layout() else { return Ok(()) };
+    let loose = u64::try_from(config.int("gc.auto")?.unwrap_or(6700)).unwrap_or(0);
+    let packs = u64::try_from(config.int("gc.autoPackLimit")?.unwrap_or(50)).unwrap_or(0);
+    if loose == 0 || config.bool("receive.autogc")? == Some(false) {
+        return Ok(());
+    }
+    if needs_gc(repo::on_disk(repository)?.objects(), loose, packs)?.is_some() {
+        let mut command = std::process::Command::new(std::env::current_exe()?);
+        command.arg("--git-dir").arg(&layout.git_dir).args(["gc", "--auto", "--quiet"]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).status()?;
+    }
+    Ok(())
+}
+
 fn read(args: &mut Args) -> Result<Request, Failure> {
     let usage = args.usage();
     let mut request = Request {

@@ -5,6 +5,7 @@ use super::Command;
 use crate::args::{Arg, Args};
 use crate::fail::Failure;
 use crate::globals::Globals;
+use git_core::hooks::{HookNotice, HookUse};
 use git_core::object::ObjectFormat;
 use git_core::server::{Backing, CreateOnPush, Folder, PushAccess, Running, Server};
 use std::collections::BTreeMap;
@@ -16,7 +17,7 @@ pub(crate) const COMMAND: Command = Command {
     name: "serve",
     summary: "Serve a folder of repositories over HTTP and git://",
     usage: "git-core serve [--http <addr>:<port>] [--git <addr>:<port>] [--no-http] [--no-git]
-               [--create-on-push] [--object-format=<format>] [--allow-push]
+               [--create-on-push] [--object-format=<format>] [--allow-push] [--hooks]
                [--user <name>:<password>]... <folder>
 
     <folder>            where the repositories are; made when it is not there
@@ -24,12 +25,14 @@ pub(crate) const COMMAND: Command = Command {
                         (127.0.0.1:8080 and 127.0.0.1:9418, or any free port when those are taken)
     --create-on-push    make a bare repository when a name is pushed to that is not there
     --allow-push        let everybody push, on every address; on loopback everybody may anyway
+    --hooks             run the hooks of each repository when it is pushed to
     --user              let these users push, over HTTP; may be given several times",
     run,
 };
 
 fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     let (mut folder, mut create, mut allow_push) = (None, false, false);
+    let mut hooks = HookUse::Ignored;
     let (mut http, mut git) = (Listen::default(), Listen::default());
     let mut users = BTreeMap::new();
     let mut format = ObjectFormat::default();
@@ -44,6 +47,7 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
             Arg::Long("object-format") => {
                 format = args.text()?.parse().map_err(|error| Failure::usage(error, usage))?;
             }
+            Arg::Long("hooks") => hooks = HookUse::Run(HookNotice::default()),
             Arg::Long("allow-push") => allow_push = true,
             Arg::Long("user") => {
                 let text = args.text()?;
@@ -68,7 +72,8 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
             (true, true) => PushAccess::Everybody,
             (true, false) => PushAccess::Nobody,
         };
-        Server::new(Backing::new(Folder::new(&folder, create)).with_access(access))
+        let folder = Folder::new(&folder, create).with_hooks(hooks.clone());
+        Server::new(Backing::new(folder).with_access(access))
     };
     let http = http.start(8080, |address| server(address.ip().is_loopback()).listen_http(address))?;
     let git = git.start(9418, |address| server(address.ip().is_loopback()).listen_git(address))?;

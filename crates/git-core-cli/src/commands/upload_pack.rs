@@ -50,13 +50,27 @@ fn run(globals: &Globals, mut args: Args, service: Service) -> Result<ExitCode, 
     let path = path.ok_or_else(|| Failure::usage("", usage))?;
     let repository = Repository::enter(&path, strictness, &reach::server_environment(globals)?)?;
     let options = session_options(&repository)?;
+    let keep_alive = match service {
+        Service::UploadPack => options.upload_keep_alive,
+        Service::ReceivePack => options.receive_keep_alive,
+    };
     let mut session = StorageSession::new(repository.storage().clone(), options)?;
     let mut stdio = StdioOptions::default();
     stdio.mode = mode;
+    stdio.keep_alive = keep_alive;
     stdio.version = ProtocolVersion::from_request(globals.text("GIT_PROTOCOL").unwrap_or("").as_bytes());
     let (input, output) = (std::io::stdin().lock(), std::io::stdout().lock());
     match serve_stdio(&mut session, service, &stdio, input, output, &Context::new()) {
-        Ok(_) => Ok(ExitCode::SUCCESS),
+        Ok(served) => {
+            if service == Service::ReceivePack && served.received > 4 && mode != Mode::Advertise {
+                super::gc::after_receiving(&repository)?;
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        // The report has said it.
+        Err(ServeError::Refused(_)) if service == Service::ReceivePack && mode != Mode::Advertise => {
+            Ok(ExitCode::SUCCESS)
+        }
         Err(ServeError::Refused(refusal)) => Err(Failure::fatal(refusal.message())),
         Err(error) => Err(error.into()),
     }

@@ -68,4 +68,6 @@ pub struct Updated {
     pub new: Option<ObjectId>,
     /// The update was not a fast-forward, and that is worth saying.
     pub forced: bool,
+    /// What else was done for the same command, each reported by itself.
+    pub further: Vec<Updated>,
 }

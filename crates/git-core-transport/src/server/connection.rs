@@ -58,11 +58,13 @@ pub(super) struct Connection<I, O> {
 }
 
 /// Stops what still runs for a connection that is gone.
-struct CancelOnDrop(Cancel);
+struct CancelOnDrop(Cancel, Arc<ProgressText>);
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
         self.0.cancel();
+        // Nobody comes for messages any more, and nobody is to wait for that.
+        self.1.finish();
     }
 }
 
@@ -101,7 +103,7 @@ impl<I: Inflow, O: Outflow> Connection<I, O> {
 
     /// Holds the conversation to its end; the carrier, for closing it, and what it amounted to.
     pub(super) async fn run(mut self) -> (I, O, Served, Result<(), ServeError>) {
-        let _cancel = CancelOnDrop(self.cx.cancel().clone());
+        let _cancel = CancelOnDrop(self.cx.cancel().clone(), self.text.clone());
         let result = self.converse().await;
         (self.inflow, self.outflow, self.served, result)
     }
@@ -131,6 +133,8 @@ impl<I: Inflow, O: Outflow> Connection<I, O> {
                         self.machine.pack_received();
                     }
                     Err(refusal) => {
+                        let text = self.text.take();
+                        self.machine.progress(&text);
                         self.machine.pack_failed(refusal.message());
                         self.refusal = Some(refusal);
                     }
@@ -200,6 +204,7 @@ impl<I: Inflow, O: Outflow> Connection<I, O> {
         };
         let cx = self.cx.clone();
         self.text.begin(self.machine.wants_progress());
+        self.text.attend();
         let handle = self.workers.start(kind, move || {
             let result = work(session.as_mut(), &cx);
             (session, result)
@@ -228,6 +233,7 @@ impl<I: Inflow, O: Outflow> Connection<I, O> {
         };
         let text = self.text.take();
         self.machine.progress(&text);
+        self.text.finish();
         result.map_err(|error| ServeError::Worker(error.to_string()))?
     }
 

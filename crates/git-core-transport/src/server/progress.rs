@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 /// A running line is written anew no more often than this.
 const INTERVAL: Duration = Duration::from_millis(200);
-/// What waits for a slow peer is bounded; lines beyond it are dropped.
+/// What waits for a slow peer is bounded. Beyond it bars are dropped, and whoever has a message waits while the
+/// driver attends to what collects.
 const PENDING: usize = 64 << 10;
 
 /// Collects lines.
@@ -27,6 +28,8 @@ struct State {
     finished: bool,
     /// Only messages are wanted, no bars.
     quiet: bool,
+    /// Whether the driver comes for what collects while the operation runs.
+    attended: bool,
 }
 
 /// What [`ProgressText::wait`] waited for.
@@ -51,13 +54,22 @@ impl ProgressText {
 
     /// The operation that the driver waits for is over.
     pub(super) fn finish(&self) {
-        self.lock().finished = true;
+        let mut state = self.lock();
+        (state.finished, state.attended) = (true, false);
+        drop(state);
         self.changed.notify_all();
+    }
+
+    /// The driver will come for what collects, until [`finish`](Self::finish).
+    pub(super) fn attend(&self) {
+        self.lock().attended = true;
     }
 
     /// What collected.
     pub(super) fn take(&self) -> Vec<u8> {
-        std::mem::take(&mut self.lock().pending)
+        let pending = std::mem::take(&mut self.lock().pending);
+        self.changed.notify_all();
+        pending
     }
 
     /// Waits for text, for the end of the operation, or for this long.
@@ -68,7 +80,12 @@ impl ProgressText {
             .wait_timeout_while(self.lock(), timeout, idle)
             .unwrap_or_else(PoisonError::into_inner);
         match (state.pending.is_empty(), state.finished) {
-            (false, _) => Waited::Text(std::mem::take(&mut state.pending)),
+            (false, _) => {
+                let pending = std::mem::take(&mut state.pending);
+                drop(state);
+                self.changed.notify_all();
+                Waited::Text(pending)
+            }
             (true, true) => Waited::Finished,
             (true, false) => Waited::Idle,
         }
@@ -101,7 +118,11 @@ impl Progress for ProgressText {
                 state.totals.retain(|(other, _)| *other != phase);
             }
             ProgressEvent::Remote { text } => {
-                if state.pending.len() + text.len() <= PENDING {
+                let is_full = |state: &mut State| {
+                    state.attended && !state.pending.is_empty() && state.pending.len() + text.len() > PENDING
+                };
+                state = self.changed.wait_while(state, is_full).unwrap_or_else(PoisonError::into_inner);
+                if state.attended || state.pending.len() + text.len() <= PENDING {
                     state.pending.extend_from_slice(text);
                 }
             }
@@ -161,6 +182,34 @@ mod tests {
         text.begin(false);
         drop(cx.task(Phase::Counting, Some(4)));
         assert!(text.take().is_empty());
+    }
+
+    #[test]
+    fn messages_wait_for_a_slow_peer_and_none_is_lost() {
+        let text = ProgressText::default();
+        text.begin(false);
+        text.attend();
+        let line = [b'x'; 1000];
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..500 {
+                    text.event(ProgressEvent::Remote { text: &line });
+                }
+                text.finish();
+            });
+            let mut seen = 0;
+            loop {
+                match text.wait(Duration::from_secs(60)) {
+                    Waited::Text(piece) => {
+                        assert!(piece.len() <= PENDING);
+                        seen += piece.len();
+                    }
+                    Waited::Finished => break,
+                    Waited::Idle => panic!("woken for nothing"),
+                }
+            }
+            assert_eq!(seen, 500 * line.len());
+        });
     }
 
     #[test]

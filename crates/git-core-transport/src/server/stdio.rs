@@ -127,6 +127,8 @@ impl<R: Read, W: Write> Driver<'_, R, W> {
                         self.machine.pack_received();
                     }
                     Err(refusal) => {
+                        let text = self.text.take();
+                        self.machine.progress(&text);
                         self.machine.pack_failed(refusal.message());
                         self.refusal = Some(refusal);
                     }
@@ -252,6 +254,7 @@ impl<R: Read, W: Write> Driver<'_, R, W> {
         work: impl FnOnce(&mut dyn Session, &Context) -> T + Send,
     ) -> Result<T, ServeError> {
         self.text.begin(self.machine.wants_progress());
+        self.text.attend();
         let (text, cx) = (self.text.clone(), self.cx.clone());
         let (machine, write) = (&mut *self.machine, &mut self.write);
         let (session, served) = (&mut *self.session, &mut self.served);

@@ -13,6 +13,8 @@ pub use open::{Environment, InitKind, InitOptions, OpenError, Template};
 pub use refs::{RefError, Refs};
 pub use seen::{ReplaceRefs, Seen};
 
+use crate::hooks::HookPrograms;
+use crate::server::Namespace;
 use bstr::BString;
 use git_core_object::{Ident, ObjectFormat, ReadError};
 use git_core_store::config::Config;
@@ -38,6 +40,8 @@ struct Inner {
     config: Config,
     committer: Option<Ident>,
     replace: ReplaceRefs,
+    hooks: Option<HookPrograms>,
+    namespace: Namespace,
 }
 
 const _: () = {
@@ -62,22 +66,40 @@ impl Repository {
     fn assemble(storage: Arc<dyn Storage>, config: Config) -> Self {
         let replace = ReplaceRefs::default();
         Repository {
-            inner: Arc::new(Inner { storage, files: None, layout: None, config, committer: None, replace }),
+            inner: Arc::new(Inner {
+                storage,
+                files: None,
+                layout: None,
+                config,
+                committer: None,
+                replace,
+                hooks: None,
+                namespace: Namespace::default(),
+            }),
         }
     }
 
-    fn on_files(storage: FsStorage, layout: Layout, config: Config) -> Self {
+    fn on_files(storage: FsStorage, layout: Layout, config: Config, hooks: Option<HookPrograms>) -> Self {
         let (files, replace) = (Some(storage.clone()), ReplaceRefs::default());
         let storage = Arc::new(storage);
         Repository {
-            inner: Arc::new(Inner { storage, files, layout: Some(layout), config, committer: None, replace }),
+            inner: Arc::new(Inner {
+                storage,
+                files,
+                layout: Some(layout),
+                config,
+                committer: None,
+                replace,
+                hooks,
+                namespace: Namespace::default(),
+            }),
         }
     }
 
     /// The same repository, with somebody who stands in reflogs for what is done through this handle.
     #[must_use]
     pub fn with_committer(&self, committer: Ident) -> Self {
-        let Inner { storage, files, layout, config, replace, .. } = &*self.inner;
+        let Inner { storage, files, layout, config, replace, hooks, namespace, .. } = &*self.inner;
         Repository {
             inner: Arc::new(Inner {
                 storage: storage.clone(),
@@ -86,6 +108,8 @@ impl Repository {
                 config: config.clone(),
                 committer: Some(committer),
                 replace: replace.clone(),
+                hooks: hooks.clone(),
+                namespace: namespace.clone(),
             }),
         }
     }
@@ -93,7 +117,7 @@ impl Repository {
     /// The same repository under another configuration.
     #[must_use]
     pub fn with_config(&self, config: Config) -> Self {
-        let Inner { storage, files, layout, committer, replace, .. } = &*self.inner;
+        let Inner { storage, files, layout, committer, replace, hooks, namespace, .. } = &*self.inner;
         Repository {
             inner: Arc::new(Inner {
                 storage: storage.clone(),
@@ -102,6 +126,8 @@ impl Repository {
                 config,
                 committer: committer.clone(),
                 replace: replace.clone(),
+                hooks: hooks.clone(),
+                namespace: namespace.clone(),
             }),
         }
     }
@@ -137,6 +163,34 @@ impl Repository {
     /// The working tree, if it has one.
     pub fn work_tree(&self) -> Option<&Path> {
         self.layout().and_then(|layout| layout.work_tree.as_deref())
+    }
+
+    /// The same repository, of which this part is served.
+    #[must_use]
+    pub fn with_namespace(&self, namespace: Namespace) -> Self {
+        let Inner { storage, files, layout, config, committer, replace, hooks, .. } = &*self.inner;
+        Repository {
+            inner: Arc::new(Inner {
+                storage: storage.clone(),
+                files: files.clone(),
+                layout: layout.clone(),
+                config: config.clone(),
+                committer: committer.clone(),
+                replace: replace.clone(),
+                hooks: hooks.clone(),
+                namespace,
+            }),
+        }
+    }
+
+    /// The part of it that is served; everything, unless a namespace was given.
+    pub fn namespace(&self) -> &Namespace {
+        &self.inner.namespace
+    }
+
+    /// Its hooks that are programs, if it was opened to run them.
+    pub fn hooks(&self) -> Option<&HookPrograms> {
+        self.inner.hooks.as_ref()
     }
 
     /// Its configuration, over all scopes that were read when it was opened.

@@ -1,12 +1,14 @@
 //! Opening, finding and making repositories on a disk, with what the environment of a program says.
 
 use super::{ReplaceRefs, Repository};
+use crate::hooks::{HookPrograms, HookUse};
+use crate::server::Namespace;
 use bstr::ByteSlice as _;
 use git_core_object::{ErrorKind, Ident, ReadError, Time, parse_date};
 use git_core_store::config::{Config, ConfigError, Environment as ConfigEnvironment, Place};
 use git_core_store::fs::commit_graph::GraphUse;
 use git_core_store::fs::layout::{self, BareRepositories, Boundary, Layout, Overrides, Owner, Strictness};
-use git_core_store::fs::refs::LogUpdates;
+use git_core_store::fs::refs::{LogUpdates, RefsHook};
 use git_core_store::fs::sys::{Disk, RealDisk};
 use git_core_store::fs::{FsOptions, FsStorage, init};
 use std::ffi::OsString;
@@ -35,6 +37,10 @@ pub struct Environment {
     pub fallback: Option<(String, String)>,
     /// Which refs replace objects (`GIT_NO_REPLACE_OBJECTS`, `GIT_REPLACE_REF_BASE`).
     pub replace: ReplaceRefs,
+    /// Whether the executables below `hooks` are run.
+    pub hooks: HookUse,
+    /// Which part of a repository is served (`GIT_NAMESPACE`).
+    pub namespace: Namespace,
 }
 
 impl Environment {
@@ -84,6 +90,10 @@ impl Environment {
                 (None, Some(base)) => ReplaceRefs::below(&base),
                 (None, None) => ReplaceRefs::default(),
             },
+            hooks: HookUse::default(),
+            namespace: text("GIT_NAMESPACE")
+                .and_then(|name| Namespace::new(name.as_bytes()))
+                .unwrap_or_default(),
             fallback: Some((user, text("HOSTNAME").unwrap_or_else(|| "localhost".to_owned()))),
         })
     }
@@ -164,7 +174,7 @@ impl Repository {
     /// [`OpenError`].
     pub fn open_with(path: impl AsRef<Path>, environment: &Environment) -> Result<Self, OpenError> {
         let options = trusting(environment)?;
-        Self::at(Layout::open(&absolute(path.as_ref()), &options)?, environment)
+        Self::at(Layout::open(&absolute(path.as_ref()), &options)?, environment, Way::Entered)
     }
 
     /// Finds the repository that a directory is in, or the one that the environment names.
@@ -173,7 +183,7 @@ impl Repository {
     /// [`OpenError`].
     pub fn discover(start: impl AsRef<Path>, environment: &Environment) -> Result<Self, OpenError> {
         let options = trusting(environment)?;
-        Self::at(Layout::discover(&absolute(start.as_ref()), &options)?, environment)
+        Self::at(Layout::discover(&absolute(start.as_ref()), &options)?, environment, Way::Found)
     }
 
     /// Opens the repository that a peer names to `upload-pack` and its like: the path itself, with `.git` after
@@ -187,7 +197,7 @@ impl Repository {
         environment: &Environment,
     ) -> Result<Self, OpenError> {
         let options = trusting(environment)?;
-        Self::at(Layout::enter(path.as_ref(), strictness, &options)?, environment)
+        Self::at(Layout::enter(path.as_ref(), strictness, &options)?, environment, Way::Entered)
     }
 
     /// Makes a repository, or adds what is missing to one that is there.
@@ -200,8 +210,15 @@ impl Repository {
         Self::open(&made.git_dir)
     }
 
-    fn at(layout: Layout, environment: &Environment) -> Result<Self, OpenError> {
+    fn at(layout: Layout, environment: &Environment, way: Way) -> Result<Self, OpenError> {
         let config = Config::load(&environment.config, Some(&Place::of(&layout)))?;
+        let hooks = match &environment.hooks {
+            HookUse::Ignored => None,
+            HookUse::Run(notice) => {
+                let hooks = HookPrograms::new(&layout, &config, notice.clone())?;
+                Some(if way == Way::Entered { hooks.served() } else { hooks })
+            }
+        };
         let mut options = FsOptions::default();
         options.format = layout.object_format();
         options.objects_dir = Some(layout.objects_dir.clone());
@@ -214,18 +231,30 @@ impl Repository {
             options.objects.multi_pack_index = used;
         }
         options.objects.commit_graph = graph_use(&config)?;
+        options.refs.hook = hooks.clone().map(|hooks| Arc::new(hooks) as Arc<dyn RefsHook>);
         let storage = FsStorage::open(&layout.git_dir, &layout.common_dir, options)?;
         let committer = environment.ident(&config);
         let replace = match config.bool("core.useReplaceRefs")? {
             Some(false) => ReplaceRefs::Ignored,
             _ => environment.replace.clone(),
         };
-        let repository = Self::on_files(storage, layout, config).with_replace_refs(replace);
+        let repository = Self::on_files(storage, layout, config, hooks)
+            .with_replace_refs(replace)
+            .with_namespace(environment.namespace.clone());
         Ok(match committer {
             Some(committer) => repository.with_committer(committer),
             None => repository,
         })
     }
+}
+
+/// How a repository was come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// By its path.
+    Entered,
+    /// From a directory inside of it.
+    Found,
 }
 
 /// What is read of the commit-graph: `core.commitGraph` and `commitGraph.generationVersion`.

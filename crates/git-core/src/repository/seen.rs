@@ -42,7 +42,7 @@ impl Repository {
     /// The same repository under other replacements.
     #[must_use]
     pub fn with_replace_refs(&self, replace: ReplaceRefs) -> Self {
-        let super::Inner { storage, files, layout, config, committer, .. } = &*self.inner;
+        let super::Inner { storage, files, layout, config, committer, hooks, namespace, .. } = &*self.inner;
         Repository {
             inner: Arc::new(super::Inner {
                 storage: storage.clone(),
@@ -51,6 +51,8 @@ impl Repository {
                 config: config.clone(),
                 committer: committer.clone(),
                 replace,
+                hooks: hooks.clone(),
+                namespace: namespace.clone(),
             }),
         }
     }

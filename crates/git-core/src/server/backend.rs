@@ -76,6 +76,9 @@ impl Backend for Backing {
                     if repository.work_tree().is_some() {
                         options.policy.current_branch = CurrentBranch::Refuse;
                     }
+                    if options.policy.hooks.is_none() {
+                        options.policy.hooks = repository.hooks().map(|hooks| Arc::new(hooks.clone()) as _);
+                    }
                     options
                 }
                 Terms::OfRepository => session_options(&repository).map_err(Refusal::internal)?,

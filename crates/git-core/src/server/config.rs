@@ -1,13 +1,20 @@
 //! What a repository's own configuration says about serving it: git's `uploadpack.*`, `receive.*`, `transfer.*`.
 
-use super::receive::{CurrentBranch, DeleteCurrent, Permission};
+use super::HiddenRefs;
+use super::fsck::{FsckChecks, Wanted};
+use super::haves::AlternateTips;
+use super::policy::{CurrentBranch, DeleteCurrent, Permission, Words};
 use super::session::SessionOptions;
+use super::trees::work_trees;
 use crate::Repository;
+use crate::hooks::PushHooks;
 use crate::send::WholePacks;
 use git_core_protocol::server::WantPolicy;
 use git_core_store::config::{Config, ConfigError};
 use git_core_store::walk::CountOptions;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 /// The terms that git's own upload-pack and receive-pack would serve this repository on.
 ///
@@ -41,6 +48,18 @@ pub fn session_options(repository: &Repository) -> Result<SessionOptions, Config
         options.send.whole = WholePacks::Rewrite;
     }
 
+    let namespace = repository.namespace().clone();
+    options.hidden = HiddenRefs::configured(config, "uploadpack.hiderefs", namespace.prefix())?;
+    options.receive_hidden = HiddenRefs::configured(config, "receive.hiderefs", namespace.prefix())?;
+    options.namespace = namespace.clone();
+    options.alternates = Some(AlternateTips::of(repository)?);
+    if config.bool("transfer.advertiseSID")?.unwrap_or(false) {
+        let id = session_id();
+        options.upload.session_id = Some(id.clone());
+        options.receive.session_id = Some(id);
+    }
+    options.receive_keep_alive = seconds(config, "receive.keepAlive")?;
+    options.upload_keep_alive = seconds(config, "uploadpack.keepAlive")?;
     options.receive.atomic = config.bool("receive.advertiseAtomic")?.unwrap_or(true);
     options.receive.push_options = config.bool("receive.advertisePushOptions")?.unwrap_or(false);
     options.receive.ofs_delta = config.bool("repack.useDeltaBaseOffset")?.unwrap_or(true);
@@ -51,12 +70,42 @@ pub fn session_options(repository: &Repository) -> Result<SessionOptions, Config
     };
     policy.deletes = denied("receive.denyDeletes")?;
     policy.non_fast_forwards = denied("receive.denyNonFastForwards")?;
-    if repository.work_tree().is_some() && refuses(config, "receive.denyCurrentBranch")? {
-        policy.current_branch = CurrentBranch::Refuse;
+    let trees = work_trees(repository);
+    if !trees.is_empty() {
+        policy.current_branch = match denied_by(config, "receive.denyCurrentBranch")? {
+            Deny::Ignore => CurrentBranch::Allow,
+            Deny::Warn => CurrentBranch::Warn,
+            Deny::Refuse => CurrentBranch::Refuse,
+            Deny::UpdateInstead => CurrentBranch::UpdateInstead,
+            Deny::Unsaid => CurrentBranch::RefuseAndAdvise,
+        };
     }
-    if !refuses(config, "receive.denyDeleteCurrent")? {
-        policy.delete_current = DeleteCurrent::Allow;
+    policy.delete_current = match denied_by(config, "receive.denyDeleteCurrent")? {
+        Deny::Ignore => DeleteCurrent::Allow,
+        Deny::Warn => DeleteCurrent::Warn,
+        Deny::Refuse | Deny::UpdateInstead => DeleteCurrent::Refuse,
+        Deny::Unsaid => DeleteCurrent::RefuseAndAdvise,
+    };
+    for entry in config.get_all("receive.procReceiveRefs") {
+        policy.proc_receive.add(entry.to_text()?);
     }
+    policy.work_trees = Some(trees);
+    policy.plain_links = config.bool("core.symlinks")? == Some(false);
+    policy.words = Words::OfGit;
+    policy.hidden = HiddenRefs::configured(config, "receive.hiderefs", namespace.prefix())?;
+    match FsckChecks::configured(repository)? {
+        Wanted::Nothing => {}
+        Wanted::Checks(checks) => policy.fsck = Some(Arc::from(checks)),
+        Wanted::Senseless(why) => options.unusable = Some(why),
+    }
+    if config.bool("receive.updateServerInfo")?.unwrap_or(false) {
+        let repository = repository.clone();
+        policy.afterwards = Some(Arc::new(move || update_server_info(&repository)));
+    }
+    if let Some(hooks) = repository.hooks() {
+        policy.notice = hooks.notice().clone();
+    }
+    policy.hooks = repository.hooks().map(|hooks| Arc::new(hooks.clone()) as Arc<dyn PushHooks>);
     policy.unpack_below = unpack_limit(config, "receive.unpackLimit")?;
     policy.max_input_bytes =
         config.int("receive.maxInputSize")?.and_then(|bytes| u64::try_from(bytes).ok()).filter(|n| *n > 0);
@@ -77,12 +126,51 @@ fn unpack_limit(config: &Config, key: &str) -> Result<u64, ConfigError> {
     Ok(limit.map_or(100, |limit| u64::try_from(limit).unwrap_or(0)))
 }
 
-/// `refuse` is the default; `ignore`, `warn` and false let the update pass.
-fn refuses(config: &Config, key: &str) -> Result<bool, ConfigError> {
-    let Some(entry) = config.get(key) else { return Ok(true) };
-    Ok(match entry.to_text().map(|text| text.to_ascii_lowercase()) {
-        Ok(text) if text == b"ignore" || text == b"warn" => false,
-        Ok(text) if text == b"refuse" || text == b"updateinstead" => true,
-        _ => entry.to_bool()?,
+/// How often an idle client hears something: the variable in seconds, of which 0 means never; else 5.
+fn seconds(config: &Config, key: &str) -> Result<Duration, ConfigError> {
+    Ok(match config.int(key)? {
+        None => Duration::from_secs(5),
+        Some(..=0) => Duration::from_secs(u32::MAX.into()),
+        Some(seconds) => Duration::from_secs(seconds.unsigned_abs().min(u32::MAX.into())),
+    })
+}
+
+/// An id that no other session has, in the form of git's: time, host, process.
+fn session_id() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let now = jiff::Timestamp::now();
+    let nth = COUNT.fetch_add(1, Ordering::Relaxed);
+    let pid = std::process::id();
+    format!("{}-H{:08x}-P{pid:08x}", now.strftime("%Y%m%dT%H%M%S.%6fZ"), nth)
+}
+
+fn update_server_info(repository: &Repository) {
+    if let Some(storage) = repository.on_disk()
+        && let Err(error) = git_core_store::maintenance::update_server_info(storage)
+    {
+        tracing::warn!(%error, "the files of dumb transports could not be written");
+    }
+}
+
+/// What a variable of the kind `receive.deny…` can say.
+enum Deny {
+    /// It is not set.
+    Unsaid,
+    Ignore,
+    Warn,
+    Refuse,
+    UpdateInstead,
+}
+
+fn denied_by(config: &Config, key: &str) -> Result<Deny, ConfigError> {
+    let Some(entry) = config.get(key) else { return Ok(Deny::Unsaid) };
+    let text = entry.to_text().map(|text| text.to_ascii_lowercase());
+    Ok(match text.as_deref() {
+        Ok(b"ignore") => Deny::Ignore,
+        Ok(b"warn") => Deny::Warn,
+        Ok(b"refuse") => Deny::Refuse,
+        Ok(b"updateinstead") => Deny::UpdateInstead,
+        _ if entry.to_bool()? => Deny::Refuse,
+        _ => Deny::Ignore,
     })
 }

@@ -8,21 +8,33 @@ mod access;
 mod backend;
 mod checks;
 mod config;
+mod fsck;
+mod haves;
+mod hidden;
+mod namespace;
+mod policy;
+mod proc_refs;
 mod receive;
 mod resolve;
+mod rules;
 mod running;
 mod session;
 mod sink;
+mod trees;
 
 pub use access::{Access, PushAccess};
 pub use backend::{Backing, Terms};
 pub use checks::ObjectChecks;
 pub use config::session_options;
 pub use git_core_transport::server::{Carrier, Credentials, Refusal, RefusalKind, Request, ServerOptions};
-pub use receive::{CurrentBranch, DeleteCurrent, Permission, ReceivePolicy, UnbornHead};
+pub use hidden::HiddenRefs;
+pub use namespace::Namespace;
+pub use policy::{CurrentBranch, DeleteCurrent, Permission, ReceivePolicy, UnbornHead, Words};
+pub use proc_refs::ProcRefs;
 pub use resolve::{CreateOnPush, Folder, Resolver};
 pub use running::{Running, Server};
 pub use session::{SessionOptions, StorageSession};
+pub use trees::WorkTree;
 
 /// Sees every object of a push; shared between sessions.
 pub type SharedObserver = std::sync::Arc<dyn git_core_store::ObjectObserver>;

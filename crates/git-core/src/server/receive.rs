@@ -1,9 +1,11 @@
 //! What a push does to the refs: which updates are allowed, whether everything they need has come, and the
 //! compare-and-swap of each.
 
-use super::SharedObserver;
+use super::policy::{ReceivePolicy, UnbornHead, Words};
+use super::rules::Rules;
+use crate::hooks::{Declined, HookedPush, Processed, PushHook, Timing};
 use bstr::{BString, ByteSlice as _};
-use git_core_object::{Context, ErrorKind, ObjectId, Objects as _, ReadError};
+use git_core_object::{Context, ErrorKind, ReadError};
 use git_core_protocol::server::{Command, CommandStatus, UpdateReport, UpdateRequest, Updated};
 use git_core_ref::{Expected, LogMessage, RefEdit, RefName, RefTransaction, Target};
 use git_core_store::walk;
@@ -11,86 +13,8 @@ use git_core_store::{CommitError, Quarantine, ReceiveError, Snapshot, Storage, r
 use git_core_transport::server::{Refusal, RefusalKind};
 use std::collections::HashSet;
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
-
-/// Which updates of refs a push may make, and how its pack is taken in.
-#[derive(Clone, Default)]
-#[non_exhaustive]
-pub struct ReceivePolicy {
-    /// Whether the branch that `HEAD` points to may be updated: a repository with a working tree says no
-    /// (`receive.denyCurrentBranch`).
-    pub current_branch: CurrentBranch,
-    /// Whether refs may be deleted (`receive.denyDeletes`).
-    pub deletes: Permission,
-    /// Whether the branch that `HEAD` points to may be deleted (`receive.denyDeleteCurrent`).
-    pub delete_current: DeleteCurrent,
-    /// Whether branches may go back or aside (`receive.denyNonFastForwards`).
-    pub non_fast_forwards: Permission,
-    /// What happens to a `HEAD` that points to no branch yet when other branches are pushed.
-    pub unborn_head: UnbornHead,
-    /// Packs of fewer objects are stored object by object (`receive.unpackLimit`).
-    pub unpack_below: u64,
-    /// The largest pack in bytes (`receive.maxInputSize`).
-    pub max_input_bytes: Option<u64>,
-    /// Sees every object of a push before any of it becomes visible.
-    pub observer: Option<SharedObserver>,
-    /// Who reflogs say has pushed, as commits spell it with time and zone.
-    pub committer: Option<Arc<dyn Fn() -> BString + Send + Sync>>,
-}
-
-/// Whether something may be done.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Permission {
-    /// It may.
-    #[default]
-    Allow,
-    /// It may not.
-    Deny,
-}
-
-/// What happens to a `HEAD` that points to no branch yet.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum UnbornHead {
-    /// It stays, as git has it: a clone then finds nothing to check out.
-    #[default]
-    Keep,
-    /// It is pointed to a branch that was pushed: `main` or `master` if they are among them, else the first.
-    Follow,
-}
-
-/// What happens to a push to the branch that `HEAD` points to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum CurrentBranch {
-    /// It is updated like any other; right for bare repositories.
-    #[default]
-    Allow,
-    /// It is refused, since the working tree would no longer match.
-    Refuse,
-}
-
-/// What happens to a push that deletes the branch that `HEAD` points to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum DeleteCurrent {
-    /// It is refused, so that the next clone finds something to check out.
-    #[default]
-    Refuse,
-    /// It is deleted like any other.
-    Allow,
-}
-
-impl std::fmt::Debug for ReceivePolicy {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ReceivePolicy")
-            .field("current_branch", &self.current_branch)
-            .field("deletes", &self.deletes)
-            .field("delete_current", &self.delete_current)
-            .field("non_fast_forwards", &self.non_fast_forwards)
-            .field("unborn_head", &self.unborn_head)
-            .field("unpack_below", &self.unpack_below)
-            .field("max_input_bytes", &self.max_input_bytes)
-            .finish_non_exhaustive()
-    }
-}
 
 /// Checks the commands of a push and carries out those that pass; one status for each.
 pub(super) fn update(
@@ -102,156 +26,108 @@ pub(super) fn update(
     cx: &Context,
 ) -> Result<UpdateReport, ReadError> {
     let received = quarantine.as_ref().map(|quarantine| quarantine.snapshot()).transpose()?;
-    let view = received.as_ref().unwrap_or(base);
+    let place = quarantine.as_ref().and_then(|quarantine| quarantine.path().map(Path::to_path_buf));
     let mut push = Push {
+        storage,
         base,
-        view,
+        view: received.unwrap_or_else(|| base.clone()),
         policy,
-        commands: &request.commands,
+        request,
         verdicts: vec![None; request.commands.len()],
+        absent: vec![false; request.commands.len()],
+        processed: vec![None; request.commands.len()],
+        quarantines: quarantine.into_iter().collect(),
+        cx,
     };
-    push.check_names()?;
-    push.check_rules(cx)?;
-    push.check_connected(cx)?;
-    if request.atomic && push.verdicts.iter().any(Option::is_some) {
-        push.verdicts.iter_mut().for_each(|verdict| {
-            verdict.get_or_insert_with(|| "atomic push failure".into());
-        });
-    }
-    let mut verdicts = push.verdicts;
-
-    let mut transaction = RefTransaction::new();
-    let mut places = Vec::new();
-    for (at, command) in request.commands.iter().enumerate() {
-        if verdicts[at].is_none() {
-            transaction.push(edit(command, policy));
-            places.push(at);
+    push.check_names();
+    push.check_connected()?;
+    push.check_hidden();
+    push.ask_pre_receive(place.as_deref());
+    if push.verdicts.iter().any(Option::is_none) {
+        push.publish_early();
+        push.hand_over();
+        match request.atomic {
+            true => push.carry_out_whole()?,
+            false => push.carry_out_each()?,
+        }
+        if policy.unborn_head == UnbornHead::Follow {
+            adopt_head(storage, request, &push.verdicts, cx);
+        }
+        push.tell_hooks();
+        if push.verdicts.iter().any(Option::is_none)
+            && let Some(afterwards) = &policy.afterwards
+        {
+            afterwards();
         }
     }
-    if !places.is_empty() {
-        let transaction = if request.atomic { transaction } else { transaction.each() };
-        match storage.commit(quarantine.into_iter().collect(), &transaction, cx) {
-            Ok(committed) => {
-                if policy.unborn_head == UnbornHead::Follow {
-                    adopt_head(storage, &*committed.snapshot, request, cx);
-                }
-                for (edit, error) in committed.rejected {
-                    verdicts[places[edit]] = Some(reason(&error));
-                }
-            }
-            Err(error) => {
-                let blamed = error.ref_name().cloned();
-                for at in places {
-                    let own = blamed.is_none() || blamed.as_ref() == Some(&request.commands[at].name);
-                    verdicts[at] =
-                        Some(if own { reason(&error) } else { "atomic transaction failed".into() });
-                }
-            }
-        }
-    }
-    let status = |verdict: Option<BString>| match verdict {
-        None => CommandStatus::Ok(Updated::default()),
+    let status = |(verdict, processed): (Option<BString>, Option<Updated>)| match verdict {
+        None => CommandStatus::Ok(processed.unwrap_or_default()),
         Some(reason) => CommandStatus::Rejected(reason),
     };
-    Ok(UpdateReport { statuses: verdicts.into_iter().map(status).collect() })
+    Ok(UpdateReport { statuses: push.verdicts.into_iter().zip(push.processed).map(status).collect() })
 }
 
-struct Push<'a> {
+/// A push on its way.
+pub(super) struct Push<'a> {
+    pub(super) storage: &'a Arc<dyn Storage>,
     /// The repository before the push.
-    base: &'a Arc<dyn Snapshot>,
+    pub(super) base: &'a Arc<dyn Snapshot>,
     /// The same with what was received.
-    view: &'a Arc<dyn Snapshot>,
-    policy: &'a ReceivePolicy,
-    commands: &'a [Command],
+    pub(super) view: Arc<dyn Snapshot>,
+    pub(super) policy: &'a ReceivePolicy,
+    pub(super) request: &'a UpdateRequest,
     /// Why a command is refused.
     verdicts: Vec<Option<BString>>,
+    /// Whether a command deletes what is not there, which is well, and nothing to tell of.
+    absent: Vec<bool>,
+    /// What a hook did in the place of a command.
+    processed: Vec<Option<Updated>>,
+    /// What was received, until it is published.
+    quarantines: Vec<Box<dyn Quarantine>>,
+    pub(super) cx: &'a Context,
 }
 
 impl Push<'_> {
-    fn check_names(&mut self) -> Result<(), ReadError> {
+    /// Says something to the person who pushes, in a line of its own.
+    pub(super) fn say(&self, line: impl std::fmt::Display) {
+        self.cx.remote_message(format!("{line}\n").as_bytes());
+    }
+
+    fn check_names(&mut self) {
         let mut seen = HashSet::new();
-        for (command, verdict) in self.commands.iter().zip(&mut self.verdicts) {
+        for (command, verdict) in self.request.commands.iter().zip(&mut self.verdicts) {
             if !command.name.as_bytes().starts_with(b"refs/") {
                 *verdict = Some("funny refname".into());
             } else if !seen.insert(&command.name) {
                 *verdict = Some("multiple updates for ref not allowed".into());
-            } else if command.old.is_none() && command.new.is_none() {
-                *verdict = Some("nothing to do".into());
             }
         }
-        Ok(())
     }
 
-    fn check_rules(&mut self, cx: &Context) -> Result<(), ReadError> {
-        let (current, _) = revision::follow(&**self.base, &RefName::head())?;
-        let mut verdicts = std::mem::take(&mut self.verdicts);
-        for (command, verdict) in self.commands.iter().zip(&mut verdicts) {
-            if verdict.is_some() {
-                continue;
-            }
-            let is_current = command.name == current;
-            let policy = self.policy;
-            if is_current && command.new.is_some() && policy.current_branch == CurrentBranch::Refuse {
-                *verdict = Some("branch is currently checked out".into());
-                continue;
-            }
-            let Some(new) = command.new else {
-                let of_branch = command.name.is_branch();
-                if is_current && policy.delete_current == DeleteCurrent::Refuse {
-                    *verdict = Some("deletion of the current branch prohibited".into());
-                } else if of_branch && policy.deletes == Permission::Deny {
-                    *verdict = Some("deletion prohibited".into());
-                }
-                continue;
-            };
-            if !self.view.contains(&new)? {
-                *verdict = Some("bad pack".into());
-                continue;
-            }
-            if command.name.is_branch() {
-                let header = self.view.header(&new)?.ok_or(ReadError::Missing { id: new })?;
-                if header.kind != git_core_object::Kind::Commit {
-                    *verdict = Some(format!("cannot update ref: {new} is not a commit").into());
-                    continue;
-                }
-                if let Some(old) = command.old
-                    && policy.non_fast_forwards == Permission::Deny
-                    && !self.is_fast_forward(&old, &new, cx)?
-                {
-                    *verdict = Some("non-fast-forward".into());
-                }
-            }
-        }
-        self.verdicts = verdicts;
-        Ok(())
-    }
-
-    fn is_fast_forward(&self, old: &ObjectId, new: &ObjectId, cx: &Context) -> Result<bool, ReadError> {
-        match walk::is_ancestor(&**self.view, self.view.shallow(), old, new, cx) {
-            Err(ReadError::Missing { .. } | ReadError::WrongKind { .. }) => Ok(false),
-            result => result,
-        }
+    /// The commands that nothing was found against, with their places.
+    fn open(&self) -> impl Iterator<Item = (usize, &Command)> {
+        let all = self.request.commands.iter().enumerate().zip(&self.verdicts);
+        all.filter(|(_, verdict)| verdict.is_none()).map(|(command, _)| command)
     }
 
     /// Refuses each command whose object needs another one that is not there.
-    fn check_connected(&mut self, cx: &Context) -> Result<(), ReadError> {
+    fn check_connected(&mut self) -> Result<(), ReadError> {
         let mut known = Vec::new();
         self.base.for_each_ref(b"", &mut |found| {
             known.extend(found.target.id());
             ControlFlow::Continue(())
         })?;
-        let open = || self.commands.iter().zip(&self.verdicts).enumerate().filter(|(_, (_, v))| v.is_none());
-        let tips: Vec<_> = open().filter_map(|(_, (command, _))| command.new).collect();
-        match walk::check_connected(&**self.view, &tips, &known, cx) {
+        let tips: Vec<_> = self.open().filter_map(|(_, command)| command.new).collect();
+        match walk::check_connected(&*self.view, &tips, &known, self.cx) {
             Ok(()) => return Ok(()),
             Err(ReadError::Stopped(stopped)) => return Err(stopped.into()),
             Err(_) if tips.len() > 1 => {}
             Err(error) => tracing::info!(%error, "a push is incomplete"),
         }
         // Something is missing: find out for whom.
-        let each: Vec<_> = open().filter_map(|(at, (command, _))| Some((at, command.new?))).collect();
+        let each: Vec<_> = self.open().filter_map(|(at, command)| Some((at, command.new?))).collect();
         for (at, tip) in each {
-            if let Err(error) = walk::check_connected(&**self.view, &[tip], &known, cx) {
+            if let Err(error) = walk::check_connected(&*self.view, &[tip], &known, self.cx) {
                 if let ReadError::Stopped(stopped) = error {
                     return Err(stopped.into());
                 }
@@ -261,6 +137,239 @@ impl Push<'_> {
         }
         Ok(())
     }
+
+    fn check_hidden(&mut self) {
+        for (command, verdict) in self.request.commands.iter().zip(&mut self.verdicts) {
+            if verdict.is_none() && self.policy.hidden.hides(&command.name) {
+                let deletes = command.new.is_none();
+                let what = if deletes { "deny deleting a hidden ref" } else { "deny updating a hidden ref" };
+                *verdict = Some(what.into());
+            }
+        }
+    }
+
+    pub(super) fn hooked<'h>(&'h self, quarantine: Option<&'h Path>) -> HookedPush<'h> {
+        HookedPush::new(&self.view, quarantine, self.request.push_options.as_deref(), self.cx)
+    }
+
+    fn ask_pre_receive(&mut self, quarantine: Option<&Path>) {
+        let Some(hooks) = &self.policy.hooks else { return };
+        let commands: Vec<_> = self.open().map(|(_, command)| command.clone()).collect();
+        if commands.is_empty() {
+            return;
+        }
+        if let Err(declined) = hooks.pre_receive(&self.hooked(quarantine), &commands) {
+            self.refuse_open(declined.reason.unwrap_or_else(|| "pre-receive hook declined".into()));
+        }
+    }
+
+    fn refuse_open(&mut self, reason: BString) {
+        for verdict in &mut self.verdicts {
+            verdict.get_or_insert_with(|| reason.clone());
+        }
+    }
+
+    /// Lets hooks that are programs find what was received where all objects are.
+    fn publish_early(&mut self) {
+        let early = self.policy.hooks.as_ref().is_some_and(|hooks| hooks.timing() == Timing::AfterPreReceive);
+        if !early || self.quarantines.is_empty() {
+            return;
+        }
+        let received = std::mem::take(&mut self.quarantines);
+        match self.storage.commit(received, &RefTransaction::new(), self.cx) {
+            Ok(committed) => self.view = committed.snapshot,
+            Err(error) => {
+                tracing::error!(%error, "a push could not be stored");
+                self.refuse_open("unable to migrate objects to permanent storage".into());
+            }
+        }
+    }
+
+    /// Lets a hook carry out the commands that are for it.
+    fn hand_over(&mut self) {
+        let places: Vec<_> = self
+            .open()
+            .filter(|(_, command)| self.policy.proc_receive.covers(command))
+            .map(|(at, _)| at)
+            .collect();
+        if places.is_empty() {
+            return;
+        }
+        let commands: Vec<_> = places.iter().map(|at| self.request.commands[*at].clone()).collect();
+        let said = match &self.policy.hooks {
+            Some(hooks) => hooks.proc_receive(&self.hooked(None), &commands, self.request.atomic),
+            None => Err(Declined::default()),
+        };
+        let failed = BString::from("fail to run proc-receive hook");
+        let refused = match said {
+            Ok(said) if said.len() == places.len() => {
+                let mut refused = false;
+                for (at, said) in places.into_iter().zip(said) {
+                    match said {
+                        Processed::Done(reports) => {
+                            let mut reports = reports.into_iter();
+                            let mut first = reports.next().unwrap_or_default();
+                            first.further = reports.collect();
+                            self.processed[at] = Some(first);
+                        }
+                        Processed::Refused(reason) => self.verdicts[at] = Some(reason),
+                        Processed::FallThrough => {}
+                        Processed::Unreported => {
+                            self.verdicts[at] = Some("proc-receive failed to report status".into());
+                        }
+                    }
+                    refused |= self.verdicts[at].is_some();
+                }
+                refused
+            }
+            other => {
+                let reason =
+                    other.err().and_then(|declined| declined.reason).unwrap_or_else(|| failed.clone());
+                for at in places {
+                    self.verdicts[at] = Some(reason.clone());
+                }
+                true
+            }
+        };
+        if refused && self.request.atomic {
+            self.refuse_open(failed);
+        }
+    }
+
+    /// All or nothing.
+    fn carry_out_whole(&mut self) -> Result<(), ReadError> {
+        let rules = Rules::of(self)?;
+        for at in 0..self.request.commands.len() {
+            if self.verdicts[at].is_none() && self.processed[at].is_none() {
+                self.verdicts[at] = self.judge(&rules, at)?;
+            }
+            if self.verdicts[at].is_some() {
+                self.refuse_open("atomic push failure".into());
+                return Ok(());
+            }
+        }
+        let places = (0..self.request.commands.len())
+            .filter(|at| !self.absent[*at] && self.processed[*at].is_none())
+            .collect();
+        self.commit(places);
+        Ok(())
+    }
+
+    /// Each for itself: one after the other where a hook may look at what became of the one before, at once
+    /// otherwise.
+    fn carry_out_each(&mut self) -> Result<(), ReadError> {
+        let rules = Rules::of(self)?;
+        let one_by_one =
+            rules.touches_files(self) || self.policy.hooks.as_ref().is_some_and(|h| h.has(PushHook::Update));
+        let mut places = Vec::new();
+        for at in 0..self.request.commands.len() {
+            if self.verdicts[at].is_some() || self.processed[at].is_some() {
+                continue;
+            }
+            self.verdicts[at] = self.judge(&rules, at)?;
+            if self.verdicts[at].is_none() && !self.absent[at] {
+                places.push(at);
+                if one_by_one {
+                    self.commit(std::mem::take(&mut places));
+                }
+            }
+        }
+        self.commit(places);
+        Ok(())
+    }
+
+    /// The verdict of the rules and of the hook about one command.
+    fn judge(&mut self, rules: &Rules, at: usize) -> Result<Option<BString>, ReadError> {
+        let command = &self.request.commands[at];
+        if let Some(reason) = rules.check(self, command)? {
+            return Ok(Some(reason));
+        }
+        if let Some(hooks) = &self.policy.hooks
+            && let Err(declined) = hooks.update(&self.hooked(None), command)
+        {
+            self.say(format_args!("error: hook declined to update {}", command.name));
+            return Ok(Some(declined.reason.unwrap_or_else(|| "hook declined".into())));
+        }
+        if command.new.is_none() && self.is_absent(command)? {
+            self.say("warning: deleting a non-existent ref");
+            self.absent[at] = true;
+        }
+        rules.update_files(self, command)
+    }
+
+    fn is_absent(&self, command: &Command) -> Result<bool, ReadError> {
+        Ok(command.old.is_none() && self.base.find_ref(&command.name)?.is_none())
+    }
+
+    /// Publishes what was received and changes the refs of these commands.
+    fn commit(&mut self, places: Vec<usize>) {
+        if places.is_empty() {
+            return;
+        }
+        let commands = &self.request.commands;
+        let transaction: RefTransaction = places.iter().map(|at| edit(&commands[*at], self.policy)).collect();
+        let transaction = if self.request.atomic { transaction } else { transaction.each() };
+        let received = std::mem::take(&mut self.quarantines);
+        match self.storage.commit(received, &transaction, self.cx) {
+            Ok(committed) => {
+                self.view = committed.snapshot;
+                for (edit, error) in committed.rejected {
+                    let at = places[edit];
+                    self.verdicts[at] = Some(self.failed(&error, &commands[at]));
+                }
+            }
+            Err(error) => {
+                let blamed = error.ref_name().cloned();
+                for at in places {
+                    let own = blamed.is_none() || blamed.as_ref() == Some(&commands[at].name);
+                    self.verdicts[at] = Some(match own && self.policy.words == Words::Telling {
+                        true => reason(&error),
+                        false => "atomic transaction failed".into(),
+                    });
+                }
+                if self.policy.words == Words::OfGit {
+                    self.say(format_args!("error: {}", reason(&error)));
+                }
+            }
+        }
+    }
+
+    /// Why a ref of its own could not be changed.
+    fn failed(&self, error: &CommitError, command: &Command) -> BString {
+        if self.policy.words == Words::Telling {
+            return reason(error);
+        }
+        self.say(format_args!("error: {}", reason(error)));
+        if command.new.is_none() { "failed to delete".into() } else { "failed to update ref".into() }
+    }
+
+    /// Tells the hooks what was carried out.
+    fn tell_hooks(&self) {
+        let Some(hooks) = &self.policy.hooks else { return };
+        let done: Vec<_> = self
+            .open()
+            .filter(|(at, _)| !self.absent[*at])
+            .flat_map(|(at, command)| outcome(command, self.processed[at].as_ref()))
+            .collect();
+        if done.is_empty() {
+            return;
+        }
+        let push = self.hooked(None);
+        hooks.post_receive(&push, &done);
+        let names: Vec<_> = done.into_iter().map(|command| command.name).collect();
+        hooks.post_update(&push, &names);
+    }
+}
+
+/// What was done for a command, as if it had been asked for.
+fn outcome(command: &Command, processed: Option<&Updated>) -> Vec<Command> {
+    let Some(first) = processed else { return vec![command.clone()] };
+    let done = |updated: &Updated| Command {
+        name: updated.name.clone().unwrap_or_else(|| command.name.clone()),
+        old: updated.old.or(command.old),
+        new: updated.new.or(command.new),
+    };
+    std::iter::once(first).chain(&first.further).map(done).collect()
 }
 
 fn edit(command: &Command, policy: &ReceivePolicy) -> RefEdit {
@@ -272,14 +381,24 @@ fn edit(command: &Command, policy: &ReceivePolicy) -> RefEdit {
     let mut one = RefTransaction::new();
     match command.new {
         Some(new) => one.update(command.name.clone(), expected, new, log),
+        None if command.old.is_none() => one.delete(command.name.clone(), Expected::Any),
         None => one.delete(command.name.clone(), expected),
     };
     one.into_edits().pop().expect("it has just been added")
 }
 
 /// Points a `HEAD` without a branch to one that has come.
-fn adopt_head(storage: &Arc<dyn Storage>, now: &dyn Snapshot, request: &UpdateRequest, cx: &Context) {
+fn adopt_head(
+    storage: &Arc<dyn Storage>,
+    request: &UpdateRequest,
+    verdicts: &[Option<BString>],
+    cx: &Context,
+) {
+    if verdicts.iter().all(Option::is_some) {
+        return;
+    }
     let adopt = || -> Result<(), CommitError> {
+        let now = &*storage.snapshot()?;
         let (current, id) = revision::follow(now, &RefName::head())?;
         if id.is_some() || current.is_head() {
             return Ok(());

@@ -1,5 +1,6 @@
 //! From the path a peer names to a repository: a map, a folder, or whatever implements [`Resolver`].
 
+use crate::hooks::HookUse;
 use crate::{Environment, InitOptions, Repository};
 use git_core_config::params::Parameter;
 use git_core_protocol::Service;
@@ -64,6 +65,13 @@ impl Folder {
         let mut environment = Environment::default();
         environment.config.parameters.extend(Parameter::parse(DELTA_CACHE).ok());
         Folder { root: root.into(), create, environment, open: RwLock::default(), making: Mutex::new(()) }
+    }
+
+    /// Runs the executables below each repository's `hooks` or not. By default they are not run.
+    #[must_use]
+    pub fn with_hooks(mut self, hooks: HookUse) -> Self {
+        self.environment.hooks = hooks;
+        self
     }
 
     fn find(&self, request: &Request) -> Result<Repository, Refusal> {

@@ -1,7 +1,10 @@
 //! One repository, open for one peer: the answers that upload-pack and receive-pack ask for.
 
-use super::receive::{self, ReceivePolicy};
+use super::haves::AlternateTips;
+use super::policy::ReceivePolicy;
+use super::receive;
 use super::sink::QuarantineSink;
+use super::{HiddenRefs, Namespace};
 use crate::send::{PackFeed, PackWish, SendOptions};
 use git_core_object::{Context, Kind, ObjectId, Objects as _, ReadError};
 use git_core_protocol::server::{
@@ -15,9 +18,10 @@ use git_core_transport::server::{PackSink, PackStream, Received, Refusal, Refusa
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a peer may do with a repository, and how.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SessionOptions {
     /// What upload-pack offers. The object format is the repository's, whatever this says.
@@ -28,6 +32,39 @@ pub struct SessionOptions {
     pub policy: ReceivePolicy,
     /// How packs are made that are sent.
     pub send: SendOptions,
+    /// Refs that are not shown to who fetches.
+    pub hidden: HiddenRefs,
+    /// Refs that are not shown to who pushes; [`ReceivePolicy::hidden`] says which may not be pushed to.
+    pub receive_hidden: HiddenRefs,
+    /// The part of the repository that is served.
+    pub namespace: Namespace,
+    /// How often an idle client that fetches hears something (`uploadpack.keepAlive`); for who drives the session.
+    pub upload_keep_alive: Duration,
+    /// How often an idle client that pushes hears something (`receive.keepAlive`); likewise.
+    pub receive_keep_alive: Duration,
+    /// Where tips of other repositories are found, whose objects are here too.
+    pub(super) alternates: Option<AlternateTips>,
+    /// Why no push can be taken in, if the configuration makes no sense.
+    pub(super) unusable: Option<String>,
+}
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        let keep_alive = Duration::from_secs(5);
+        SessionOptions {
+            upload: UploadPackOptions::default(),
+            receive: ReceivePackOptions::default(),
+            policy: ReceivePolicy::default(),
+            send: SendOptions::default(),
+            hidden: HiddenRefs::default(),
+            receive_hidden: HiddenRefs::default(),
+            namespace: Namespace::default(),
+            upload_keep_alive: keep_alive,
+            receive_keep_alive: keep_alive,
+            alternates: None,
+            unusable: None,
+        }
+    }
 }
 
 /// A [`Session`] over any storage.
@@ -54,6 +91,7 @@ impl StorageSession {
     /// # Errors
     /// [`ReadError`] when the storage cannot be read.
     pub fn new(storage: Arc<dyn Storage>, mut options: SessionOptions) -> Result<Self, ReadError> {
+        let storage = options.namespace.over(storage);
         let snapshot = storage.snapshot()?;
         options.upload.object_format = snapshot.format();
         options.receive.object_format = snapshot.format();
@@ -63,7 +101,14 @@ impl StorageSession {
     fn refs(&self, query: &RefsQuery) -> Result<Refs, ReadError> {
         let (mut out, mut seen) = (Vec::new(), None);
         let head = RefName::head();
+        let hidden = match query.purpose {
+            RefsPurpose::Fetch => &self.options.hidden,
+            RefsPurpose::Push => &self.options.receive_hidden,
+        };
         let wanted = |name: &RefName| {
+            if hidden.hides(name) {
+                return false;
+            }
             query.prefixes.is_empty() || query.prefixes.iter().any(|p| name.as_bytes().starts_with(p))
         };
         if query.purpose == RefsPurpose::Fetch
@@ -97,8 +142,19 @@ impl StorageSession {
         })?;
         match failed {
             Some(error) => Err(error),
-            None => Ok(Refs { refs: Arc::new(out), haves: Vec::new() }),
+            None => Ok(Refs { haves: self.tips_elsewhere(query, &out), refs: Arc::new(out) }),
         }
+    }
+
+    /// What a client that pushes need not send although no ref shows it.
+    fn tips_elsewhere(&self, query: &RefsQuery, shown: &[AdvertisedRef]) -> Vec<ObjectId> {
+        if query.purpose != RefsPurpose::Push {
+            return Vec::new();
+        }
+        let mut haves = self.options.alternates.as_ref().map_or_else(Vec::new, |a| a.find(&self.snapshot));
+        let shown: HashSet<ObjectId> = shown.iter().filter_map(|one| one.id).collect();
+        haves.retain(|id| !shown.contains(id));
+        haves
     }
 
     /// A ref as it is shown; one that points to an object that is not there is not shown, as in git.
@@ -149,7 +205,11 @@ impl StorageSession {
     }
 
     fn wants(&self, query: &WantsQuery, cx: &Context) -> Result<Wants, ReadError> {
-        let tips = if query.policy < WantPolicy::Any { self.tips()? } else { HashSet::new() };
+        let tips = match query.policy {
+            WantPolicy::Any => HashSet::new(),
+            WantPolicy::Advertised => self.tips(&self.options.hidden)?,
+            _ => self.tips(&HiddenRefs::default())?,
+        };
         let mut beyond = Vec::new();
         for want in &query.wants {
             if tips.contains(want) {
@@ -173,12 +233,12 @@ impl StorageSession {
         Ok(Wants::Accepted)
     }
 
-    /// The ids that refs hold, `HEAD` included.
-    fn tips(&self) -> Result<HashSet<ObjectId>, ReadError> {
+    /// The ids that refs hold that are not hidden, `HEAD` included.
+    fn tips(&self, hidden: &HiddenRefs) -> Result<HashSet<ObjectId>, ReadError> {
         let mut tips = HashSet::new();
         tips.extend(revision::follow(&*self.snapshot, &RefName::head())?.1);
         self.snapshot.for_each_ref(b"", &mut |found| {
-            tips.extend(found.target.id());
+            tips.extend(found.target.id().filter(|_| !hidden.hides(&found.name)));
             ControlFlow::Continue(())
         })?;
         Ok(tips)
@@ -233,16 +293,23 @@ impl Session for StorageSession {
     }
 
     fn receive(&mut self, _cx: &Context) -> Result<Box<dyn PackSink>, Refusal> {
+        if let Some(why) = &self.options.unusable {
+            return Err(Refusal::new(RefusalKind::Internal, why.clone()));
+        }
         let sink = QuarantineSink::open(&*self.storage, &self.snapshot, &self.options.policy);
         Ok(Box::new(sink.map_err(receive::refused)?))
     }
 
     fn update(
         &mut self,
-        request: UpdateRequest,
+        mut request: UpdateRequest,
         received: Option<Received>,
         cx: &Context,
     ) -> Result<UpdateReport, Refusal> {
+        // Where options are taken, hooks are told that there are none.
+        if self.options.receive.push_options {
+            request.push_options.get_or_insert_default();
+        }
         let quarantine = received.and_then(|received| QuarantineSink::into_quarantine(received.state));
         receive::update(&self.storage, &self.snapshot, &self.options.policy, &request, quarantine, cx)
             .map_err(refusal)

@@ -3,6 +3,7 @@
 use super::super::ClientError;
 use super::Command;
 use crate::error::Excerpt;
+use crate::server::Updated;
 use bstr::{BStr, ByteSlice as _};
 use git_core_object::{ObjectFormat, ObjectId};
 use git_core_ref::RefName;
@@ -39,6 +40,8 @@ pub enum RefStatus {
         new: Option<ObjectId>,
         /// The update was no fast-forward.
         forced: bool,
+        /// What else was done for the same command.
+        further: Vec<Updated>,
     },
     /// The server refused.
     Rejected(Excerpt),
@@ -86,10 +89,15 @@ impl ReportReader {
                 self.current = self.commands.get(name).copied();
                 // A ref that was not pushed: passed over, as git does.
                 let Some(at) = self.current else { return Ok(()) };
-                self.statuses[at] = match reason {
-                    Some(reason) => RefStatus::Rejected(Excerpt::new(reason)),
-                    None => RefStatus::Ok { name: None, old: None, new: None, forced: false },
-                };
+                match (reason, &mut self.statuses[at]) {
+                    (Some(reason), status) => *status = RefStatus::Rejected(Excerpt::new(reason)),
+                    // A command may have done several things.
+                    (None, RefStatus::Ok { further, .. }) => further.push(Updated::default()),
+                    (None, status) => {
+                        let further = Vec::new();
+                        *status = RefStatus::Ok { name: None, old: None, new: None, forced: false, further };
+                    }
+                }
             }
             b"option" => self.option(rest).ok_or_else(unexpected)?,
             _ => return Err(unexpected()),
@@ -98,9 +106,13 @@ impl ReportReader {
     }
 
     fn option(&mut self, option: &[u8]) -> Option<()> {
-        let Some(RefStatus::Ok { name, old, new, forced }) = self.current.map(|at| &mut self.statuses[at])
-        else {
+        let status = self.current.map(|at| &mut self.statuses[at]);
+        let Some(RefStatus::Ok { name, old, new, forced, further }) = status else {
             return Some(());
+        };
+        let (name, old, new, forced) = match further.last_mut() {
+            Some(last) => (&mut last.name, &mut last.old, &mut last.new, &mut last.forced),
+            None => (name, old, new, forced),
         };
         let (key, value) = option.split_once_str(" ").unwrap_or((option, b""));
         match key {
@@ -145,6 +157,9 @@ mod tests {
             "option refname refs/pull/1",
             &format!("option new-oid {}", "b".repeat(40)),
             "option future x",
+            "ok refs/for/b",
+            "option refname refs/pull/2",
+            "option forced-update",
             "ok refs/unknown",
         ] {
             reader.line(line.as_bytes().as_bstr()).unwrap();
@@ -158,6 +173,8 @@ mod tests {
             matches!(&report.statuses[1], RefStatus::Ok { name: Some(name), new: Some(_), forced: false, .. }
             if name.as_bytes() == b"refs/pull/1")
         );
+        let second = Updated { name: RefName::new("refs/pull/2").ok(), forced: true, ..Updated::default() };
+        assert!(matches!(&report.statuses[1], RefStatus::Ok { further, .. } if *further == [second]));
         assert_eq!(report.statuses[2], RefStatus::Unreported);
     }
 }

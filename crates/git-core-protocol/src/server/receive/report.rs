@@ -1,7 +1,7 @@
 //! The report of a push (`report-status`, `report-status-v2`), written in steps.
 
-use super::super::CommandStatus;
 use super::super::mux::{Out, STEP, write_line};
+use super::super::{CommandStatus, Updated};
 use super::Talk;
 use crate::pkt_line;
 use bstr::BString;
@@ -85,6 +85,13 @@ impl Report {
                 return write_line(out, &[b"ng ", name, b" ", &one_line(&reason)]);
             }
         };
+        self.updated(out, name, &updated);
+        if self.style == ReportStyle::V2 {
+            updated.further.iter().for_each(|further| self.updated(out, name, further));
+        }
+    }
+
+    fn updated(&self, out: &mut Vec<u8>, name: &BString, updated: &Updated) {
         write_line(out, &[b"ok ", name]);
         if self.style != ReportStyle::V2 {
             return;
@@ -97,7 +104,7 @@ impl Report {
         hex(b"old-oid", updated.old);
         hex(b"new-oid", updated.new);
         debug_assert!(updated.old.is_none_or(|id| id.format() == self.format));
-        if let Some(other) = updated.name {
+        if let Some(other) = &updated.name {
             write_line(out, &[b"option refname ", other.as_bytes()]);
         }
         if updated.forced {

@@ -1,0 +1,11 @@
+//! What a push meets on the other side, with git as the client: git's receive-pack and ours print and do the same.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+#[path = "receive/hooks.rs"]
+mod hooks;
+#[path = "receive/rules.rs"]
+mod rules;
+#[path = "receive/sides.rs"]
+mod sides;
