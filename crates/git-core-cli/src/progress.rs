@@ -15,6 +15,8 @@ pub(crate) struct Terminal {
     state: Mutex<State>,
     /// What one of the phases is called instead of its own title.
     title: Option<(Phase, String)>,
+    /// Only what the other side says is shown.
+    messages_only: bool,
 }
 
 #[derive(Default)]
@@ -39,7 +41,12 @@ pub(crate) fn wanted(asked: Option<bool>, quiet: bool) -> bool {
 
 impl Terminal {
     pub(crate) fn new() -> Self {
-        Terminal { state: Mutex::default(), title: None }
+        Terminal { state: Mutex::default(), title: None, messages_only: false }
+    }
+
+    /// One that only shows what the other side says.
+    pub(crate) fn of_messages() -> Self {
+        Terminal { messages_only: true, ..Self::new() }
     }
 
     /// The same, with another title for one of the phases.
@@ -59,6 +66,8 @@ impl Progress for Terminal {
     fn event(&self, event: ProgressEvent<'_>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
+            ProgressEvent::Remote { text } => state.remote(text),
+            _ if self.messages_only => {}
             ProgressEvent::Begin { phase, total } => {
                 state.phases.insert(phase, Line { total, started: Instant::now(), shown: None, bytes: 0 });
             }
@@ -76,7 +85,6 @@ impl Progress for Terminal {
                     show(&format!("{}, done.\n", line.text(self.title(phase), done)));
                 }
             }
-            ProgressEvent::Remote { text } => state.remote(text),
             _ => {}
         }
     }
@@ -108,7 +116,13 @@ impl State {
             match byte {
                 b'\n' | b'\r' => {
                     let line = masked(&self.remote);
-                    show(&format!("remote: {line}{}", char::from(*byte)));
+                    // What stood on the line before must not show behind shorter text.
+                    let rest = match (line.is_empty(), std::io::stderr().is_terminal()) {
+                        (true, _) => "",
+                        (false, true) => "\x1b[K",
+                        (false, false) => "        ",
+                    };
+                    show(&format!("remote: {line}{rest}{}", char::from(*byte)));
                     self.remote.clear();
                 }
                 other if self.remote.len() < 8192 => self.remote.push(*other),

@@ -70,6 +70,14 @@ pub(crate) fn link(globals: &Globals) -> Result<Link, Failure> {
     Ok(link)
 }
 
+/// A context that shows what the other side says, and progress if it is wanted.
+pub(crate) fn context_with_messages(show_progress: bool) -> Context {
+    match show_progress {
+        true => context(true),
+        false => Context::new().with_progress(Arc::new(crate::progress::Terminal::of_messages())),
+    }
+}
+
 /// A context that shows progress on standard error, or a silent one.
 pub(crate) fn context(show_progress: bool) -> Context {
     match show_progress {

@@ -31,6 +31,9 @@ mod pack_refs;
 mod prune;
 mod prune_packed;
 mod push;
+mod push_default;
+mod push_options;
+mod push_table;
 mod repack;
 mod rev_list;
 mod rev_list_bitmap;
@@ -38,6 +41,7 @@ mod rev_list_history;
 mod rev_list_objects;
 mod rev_parse;
 mod rev_parse_places;
+mod send_pack;
 mod serve;
 mod show_index;
 mod show_ref;
@@ -75,6 +79,7 @@ static COMMANDS: &[Command] = &[
     http_backend::COMMAND,
     init::COMMAND,
     ls_remote::COMMAND,
+    send_pack::COMMAND,
     serve::COMMAND,
     upload_pack::UPLOAD_PACK,
     upload_pack::RECEIVE_PACK,

@@ -1,223 +1,287 @@
-//! `push`: lets refs of another repository follow those here.
+//! `push`: lets refs of another repository follow those here. The table is printed by `push_table`; what is pushed
+//! when nobody says so is found in `push_default`.
 
 use super::Command;
-use super::fetch::{default_remote, pretty, short};
-use crate::args::{Arg, Args, bytes};
-use crate::fail::Failure;
+use super::push_default::Here;
+use super::push_options::{Chosen, Selection, read};
+use super::push_table::{Table, advice};
+use crate::args::Args;
+use crate::fail::{Failure, chain};
 use crate::globals::Globals;
 use crate::{progress, reach, repo};
-use bstr::BString;
+use bstr::{BString, ByteSlice as _};
 use git_core::Repository;
-use git_core::refs::refspec::{Direction, PushSource};
-use git_core::refs::{Refspec, Target};
-use git_core::remote::{Atomic, DryRun, Force, PushOptions, PushStatus, Pushed, PushedRef, Quiet, Remote};
+use git_core::config::Key;
+use git_core::object::ObjectId;
+use git_core::refs::refspec::{Direction, MappingError, PushSource};
+use git_core::refs::{RefName, Refspec};
+use git_core::remote::{
+    Atomic, BeforePush, DryRun, PushOptions, PushStatus, Pushed, PushedRef, Quiet, Remote, RemoteError,
+};
+use git_core::store::config::{EditOptions, edit_file};
+use git_core::store::fs::sys::{Disk, RealDisk};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 pub(crate) const COMMAND: Command = Command {
     name: "push",
     summary: "Update remote refs along with associated objects",
-    usage: "git-core push [<options>] [<repository> [<refspec>...]]
-
-    -q, --quiet           say nothing
-    -v, --verbose         say what did not change, too
-    -f, --force           update refs even when that is no fast-forward
-    -n, --dry-run         do everything but the update
-    -d, --delete          delete the refs that are named
-    --all, --branches     push all branches
-    --mirror              make the remote's refs those that are here
-    --tags                push all tags, too
-    --atomic              update all refs or none
-    -o, --push-option <text>
-    --[no-]progress       show progress
-    --receive-pack <path> the program on the other side",
+    usage: super::push_options::USAGE,
     run,
 };
 
-fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
-    let mut options = PushOptions::default();
-    let (mut quiet, mut verbose, mut asked) = (false, false, None);
-    let (mut delete, mut all, mut mirror, mut tags) = (false, false, false, false);
-    let mut operands: Vec<Vec<u8>> = Vec::new();
-    let mut link = reach::link(globals)?;
-    let usage = args.usage();
-    while let Some(arg) = args.next()? {
-        match arg {
-            Arg::Short('q') | Arg::Long("quiet") => quiet = true,
-            Arg::Short('v') | Arg::Long("verbose") => verbose = true,
-            Arg::Short('f') | Arg::Long("force") => options.force = Force::All,
-            Arg::Short('n') | Arg::Long("dry-run") => options.dry_run = DryRun::Yes,
-            Arg::Short('d') | Arg::Long("delete") => delete = true,
-            Arg::Long("all" | "branches") => all = true,
-            Arg::Long("mirror") => mirror = true,
-            Arg::Long("tags") => tags = true,
-            Arg::Long("atomic") => options.atomic = Atomic::Whole,
-            Arg::Long("no-atomic") => options.atomic = Atomic::Each,
-            Arg::Short('o') | Arg::Long("push-option") => {
-                options.push_options.push(bytes(&args.value()?).into())
-            }
-            Arg::Long("progress") => asked = Some(true),
-            Arg::Long("no-progress") => asked = Some(false),
-            Arg::Long("thin" | "no-thin" | "no-verify" | "no-recurse-submodules") => {}
-            Arg::Long("receive-pack" | "exec") => link.options.receive_pack = args.value()?,
-            Arg::Value(value) => operands.push(bytes(&value)),
-            other => return Err(Args::unknown(usage, &other)),
-        }
-    }
+fn run(globals: &Globals, args: Args) -> Result<ExitCode, Failure> {
     let repository = repo::open(globals)?;
-    let mut operands = operands.into_iter();
-    let named = match operands.next() {
-        Some(named) => BString::from(named),
-        None => default_remote(&repository)?,
+    let mut chosen = read(args, &repository)?;
+    let here = Here::of(&repository)?;
+    let named = match chosen.repository.take() {
+        Some(named) => named,
+        None => here.remote()?,
     };
     let remote = repository.remote(&named)?;
-    let mut specs = Vec::new();
-    while let Some(text) = operands.next() {
-        let text = match (delete, text.as_slice()) {
-            (true, name) => [b":", name].concat(),
-            (false, b"tag") => {
-                let name = operands.next().ok_or_else(|| Failure::fatal("tag shorthand without <tag>"))?;
-                [b"refs/tags/", name.as_slice()].concat()
-            }
-            _ => text,
-        };
-        specs.push(text);
-    }
-    if delete && specs.is_empty() {
-        return Err(Failure::fatal("--delete doesn't make sense without any refs"));
-    }
-    if mirror || remote.is_mirror() {
-        if !specs.is_empty() {
+    check_place(&remote, &named)?;
+    let mut texts = std::mem::take(&mut chosen.specs);
+    let selection = match (chosen.selection, remote.is_mirror()) {
+        (Selection::Specs, true) => Selection::Mirror,
+        (selection, _) => selection,
+    };
+    match selection {
+        Selection::Mirror if !texts.is_empty() => {
             return Err(Failure::fatal("--mirror can't be combined with refspecs"));
         }
-        specs.extend(mirror_specs(&repository, &remote, globals)?);
-    } else if all {
-        specs.push(b"refs/heads/*:refs/heads/*".to_vec());
-    }
-    if tags {
-        specs.push(b"refs/tags/*:refs/tags/*".to_vec());
-    }
-    if specs.is_empty() && remote.push_specs().is_empty() {
-        specs.push(default_spec(&repository)?);
-    }
-    options.refspecs =
-        specs.iter().map(|spec| Refspec::parse(Direction::Push, spec)).collect::<Result<_, _>>()?;
-    options.quiet = if quiet { Quiet::Yes } else { Quiet::No };
-
-    let cx = reach::context(progress::wanted(asked, quiet));
-    let pushed = remote.push(&options, link, &cx)?;
-    report(&remote, &pushed, quiet, verbose);
-    if pushed.is_ok() {
-        return Ok(ExitCode::SUCCESS);
-    }
-    eprintln!("error: failed to push some refs to '{}'", remote.shown_push_url());
-    Ok(ExitCode::FAILURE)
-}
-
-/// All refs here, forced, and the deletion of what is only there.
-fn mirror_specs(
-    repository: &Repository,
-    remote: &Remote,
-    globals: &Globals,
-) -> Result<Vec<Vec<u8>>, Failure> {
-    let mut specs = vec![b"+refs/*:refs/*".to_vec()];
-    for one in remote.list_for_push(reach::link(globals)?, &git_core::object::Context::new())? {
-        if one.name.as_bytes().starts_with(b"refs/") && !repository.refs().contains(one.name.as_bytes())? {
-            specs.push([b":", one.name.as_bytes()].concat());
+        Selection::All if !texts.is_empty() => {
+            return Err(Failure::fatal("--all can't be combined with refspecs"));
+        }
+        Selection::Mirror => {
+            texts.push(b"+refs/*:refs/*".to_vec());
+            chosen.options.absent = git_core::remote::Absent::Delete;
+        }
+        Selection::All => texts.push(b"refs/heads/*:refs/heads/*".to_vec()),
+        Selection::Specs => {
+            if texts.is_empty() && remote.push_specs().is_empty() && !chosen.tags {
+                let usual = here.usual(&named)?;
+                chosen.upstream |= usual.sets_upstream;
+                texts = usual.specs;
+            }
+            if chosen.tags {
+                texts.push(b"refs/tags/*:refs/tags/*".to_vec());
+            }
         }
     }
-    Ok(specs)
-}
-
-/// `push.default=simple` and its like: the current branch, under its own name.
-fn default_spec(repository: &Repository) -> Result<Vec<u8>, Failure> {
-    let default =
-        repository.config().text("push.default")?.map_or_else(|| "simple".into(), |text| text.to_owned());
-    match default.as_slice() {
-        b"nothing" => {
-            return Err(Failure::fatal(
-                "You didn't specify any refspecs to push, and push.default is \"nothing\".",
-            ));
-        }
-        b"matching" => return Ok(b":".to_vec()),
-        _ => {}
+    let mut options = chosen.options.clone();
+    // Who shows no progress is sent none.
+    if !progress::wanted(chosen.progress, chosen.quiet) {
+        options.quiet = Quiet::Yes;
     }
-    match repository.refs().get("HEAD")? {
-        Some(Target::Symbolic(branch)) if branch.is_branch() => {
-            Ok([branch.as_bytes(), b":", branch.as_bytes()].concat())
-        }
-        _ => Err(Failure::fatal(
-            "You are not currently on a branch.\nTo push the history leading to the current (detached HEAD)\n\
-             state now, use\n\n    git push <remote> HEAD:<name-of-remote-branch>\n",
-        )),
-    }
-}
-
-/// The table of what changed, as git prints it.
-fn report(remote: &Remote, pushed: &Pushed, quiet: bool, verbose: bool) {
-    if let Some(reason) = &pushed.unpack_error {
-        eprintln!("error: remote unpack failed: {}", progress::masked(reason));
-    }
-    let shown: Vec<_> = pushed
-        .refs
+    options.refspecs = texts
         .iter()
-        .filter(|one| verbose || one.status != PushStatus::UpToDate)
-        .filter(|one| !quiet || one.status.is_rejected())
-        .collect();
-    if shown.is_empty() {
-        if !quiet && pushed.refs.iter().all(|one| one.status == PushStatus::UpToDate) {
-            eprintln!("Everything up-to-date");
+        .map(|text| {
+            Refspec::parse(Direction::Push, text)
+                .map_err(|_| Failure::fatal(format_args!("invalid refspec '{}'", text.as_bstr())))
+        })
+        .collect::<Result<_, _>>()?;
+    let mut code = ExitCode::SUCCESS;
+    for url in remote.push_urls() {
+        let mut options = options.clone();
+        if chosen.verify
+            && let Some(hooks) = repository.hooks()
+        {
+            let (hooks, format) = (hooks.clone(), repository.format());
+            let (name, url) = (named.clone(), url.clone());
+            options.before =
+                Some(BeforePush::new(move |refs| hooks.pre_push(&name, &url, &told(refs, format))));
         }
-        return;
+        if !push_to(globals, &remote.with_push_url(url), &named, &chosen, &options, &here)? {
+            code = ExitCode::FAILURE;
+        }
     }
-    eprintln!("To {}", remote.shown_push_url());
-    for one in shown {
-        let (flag, what, note) = columns(one);
-        let to = pretty(one.remote.as_bytes());
-        match source(one) {
-            Some(from) => eprintln!(" {flag} {what:<17} {from} -> {to}{note}"),
-            None => eprintln!(" {flag} {what:<17} {to}{note}"),
+    Ok(code)
+}
+
+/// Pushes to one address; whether all of it went well.
+fn push_to(
+    globals: &Globals,
+    remote: &Remote,
+    named: &BString,
+    chosen: &Chosen,
+    options: &PushOptions,
+    here: &Here<'_>,
+) -> Result<bool, Failure> {
+    let repository = remote.repository();
+    let url = remote.shown_push_url().to_string();
+    if chosen.verbose {
+        eprintln!("Pushing to {url}");
+    }
+    let mut link = reach::link(globals)?;
+    if let Some(program) = &chosen.receive_pack {
+        link.options.receive_pack.clone_from(program);
+    }
+    let cx = reach::context_with_messages(progress::wanted(chosen.progress, chosen.quiet));
+    let failed = || eprintln!("error: failed to push some refs to '{url}'");
+    let pushed = match remote.push(options, link, &cx) {
+        Ok(pushed) => pushed,
+        Err(RemoteError::Declined) => {
+            failed();
+            return Ok(false);
         }
+        Err(RemoteError::Mapping(error)) => {
+            eprintln!("error: {}", unmatched(&error));
+            failed();
+            return Ok(false);
+        }
+        Err(error) => return Err(unsupported(&error)),
+    };
+    drop(cx);
+    blocked(options, &pushed);
+    let fine = pushed.is_ok();
+    if !chosen.quiet || !fine {
+        Table { verbose: chosen.verbose, porcelain: chosen.porcelain }.print(&url, &pushed);
+    }
+    if chosen.verbose && options.dry_run == DryRun::No {
+        for one in
+            pushed.refs.iter().filter(|one| matches!(one.status, PushStatus::Ok | PushStatus::UpToDate))
+        {
+            if let Some(tracking) = remote.tracking(&one.remote) {
+                eprintln!("updating local tracking ref '{tracking}'");
+            }
+        }
+    }
+    if chosen.upstream {
+        set_upstream(repository, named, &pushed, chosen, here)?;
+    }
+    if chosen.porcelain {
+        println!("Done");
+    } else if fine && !chosen.quiet && pushed.refs.iter().all(|one| one.status == PushStatus::UpToDate) {
+        eprintln!("Everything up-to-date");
+    }
+    if !fine {
+        failed();
+        if let Some(text) = advice(repository.config(), &pushed, here.branch.as_ref()) {
+            eprintln!("{text}");
+        }
+    }
+    Ok(fine)
+}
+
+/// Whether what is to be pushed to can be a repository.
+pub(super) fn check_place(remote: &Remote, named: &BString) -> Result<(), Failure> {
+    if remote.name().is_none()
+        && !super::fetch::looks_like_url(named)
+        && !std::path::Path::new(&named.to_string()).exists()
+    {
+        return Err(Failure::fatal(format_args!(
+            "'{named}' does not appear to be a git repository\nfatal: Could not read from remote repository.\n\n\
+             Please make sure you have the correct access rights\nand the repository exists."
+        )));
+    }
+    Ok(())
+}
+
+/// Says which ref kept an atomic push from being sent, if one did.
+pub(super) fn blocked(options: &PushOptions, pushed: &Pushed) {
+    if options.atomic == Atomic::Whole
+        && let Some((name, status)) = blocker(pushed)
+    {
+        eprintln!("error: atomic push failed for ref {name}. status: {status}");
     }
 }
 
-fn source(one: &PushedRef) -> Option<String> {
-    match &one.source {
-        PushSource::Ref(name) => Some(pretty(name.as_bytes())),
-        PushSource::Revision(text) => Some(text.to_string()),
-        PushSource::Nothing => None,
+/// The ref that kept an atomic push from being sent, and the number that git has for the reason.
+fn blocker(pushed: &Pushed) -> Option<(&RefName, u32)> {
+    pushed.refs.iter().find_map(|one| {
+        let number = match one.status {
+            PushStatus::NonFastForward => 2,
+            PushStatus::AlreadyExists => 3,
+            PushStatus::DeletionUnsupported => 4,
+            PushStatus::FetchFirst => 5,
+            PushStatus::NeedsForce => 6,
+            PushStatus::StaleInfo => 7,
+            PushStatus::RemoteUpdated => 9,
+            _ => return None,
+        };
+        Some((&one.remote, number))
+    })
+}
+
+pub(super) fn unmatched(error: &MappingError) -> String {
+    match error {
+        MappingError::NoRemoteRef { name } => format!("unable to delete '{name}': remote ref does not exist"),
+        MappingError::Collision { dst, .. } => format!("dst ref {dst} receives from more than one src"),
+        MappingError::Ambiguous { name } => format!("dst refspec {name} matches more than one"),
+        other => other.to_string(),
     }
 }
 
-fn columns(one: &PushedRef) -> (char, String, String) {
-    let rejected = |reason: &str| ('!', "[rejected]".to_owned(), format!(" ({reason})"));
-    match (&one.status, one.old, one.new) {
-        (PushStatus::UpToDate, ..) => ('=', "[up to date]".to_owned(), String::new()),
-        (PushStatus::Ok, _, None) => ('-', "[deleted]".to_owned(), String::new()),
-        (PushStatus::Ok, None, Some(_)) => {
-            let what = match &one.remote {
-                name if name.is_tag() => "[new tag]",
-                name if name.is_branch() => "[new branch]",
-                _ => "[new reference]",
-            };
-            ('*', what.to_owned(), String::new())
-        }
-        (PushStatus::Ok, Some(old), Some(new)) if one.forced => {
-            ('+', format!("{}...{}", short(&old), short(&new)), " (forced update)".to_owned())
-        }
-        (PushStatus::Ok, Some(old), Some(new)) => {
-            (' ', format!("{}..{}", short(&old), short(&new)), String::new())
-        }
-        (PushStatus::NonFastForward, ..) => rejected("non-fast-forward"),
-        (PushStatus::FetchFirst, ..) => rejected("fetch first"),
-        (PushStatus::AlreadyExists, ..) => rejected("already exists"),
-        (PushStatus::AtomicFailed, ..) => rejected("atomic push failed"),
-        (PushStatus::NothingToDelete, ..) => rejected("remote ref does not exist"),
-        (PushStatus::RemoteRejected(reason), ..) => {
-            ('!', "[remote rejected]".to_owned(), format!(" ({})", progress::masked(reason)))
-        }
-        (PushStatus::Unreported, ..) => {
-            ('!', "[remote failure]".to_owned(), " (remote failed to report status)".to_owned())
-        }
-        _ => ('?', String::new(), String::new()),
+/// What the other side cannot do, in git's words.
+pub(super) fn unsupported(error: &RemoteError) -> Failure {
+    let text = chain(error);
+    match text.split("the server does not support ").nth(1) {
+        Some("atomic pushes") => Failure::fatal("the receiving end does not support --atomic push"),
+        Some(what) => Failure::fatal(format_args!("the receiving end does not support {what}")),
+        None => Failure::fatal(text),
     }
+}
+
+/// What `pre-push` reads: what is pushed and what it is there.
+fn told(refs: &[PushedRef], format: git_core::object::ObjectFormat) -> Vec<u8> {
+    let hex = |id: Option<ObjectId>| id.unwrap_or_else(|| ObjectId::null(format)).to_hex();
+    let passed = |one: &&PushedRef| {
+        !matches!(
+            one.status,
+            PushStatus::UpToDate
+                | PushStatus::NonFastForward
+                | PushStatus::StaleInfo
+                | PushStatus::RemoteUpdated
+        )
+    };
+    let mut lines = Vec::new();
+    for one in refs.iter().filter(passed) {
+        match &one.source {
+            PushSource::Ref(name) => lines.extend_from_slice(name.as_bytes()),
+            PushSource::Revision(text) => lines.extend_from_slice(text),
+            PushSource::Nothing => lines.extend_from_slice(b"(delete)"),
+        }
+        lines.extend_from_slice(format!(" {} ", hex(one.new)).as_bytes());
+        lines.extend_from_slice(one.remote.as_bytes());
+        lines.extend_from_slice(format!(" {}\n", hex(one.old)).as_bytes());
+    }
+    lines
+}
+
+/// Lets branches follow what they were pushed to.
+fn set_upstream(
+    repository: &Repository,
+    named: &BString,
+    pushed: &Pushed,
+    chosen: &Chosen,
+    here: &Here<'_>,
+) -> Result<(), Failure> {
+    for one in &pushed.refs {
+        let local = match &one.source {
+            PushSource::Ref(name) if name.is_head() => here.branch.clone(),
+            PushSource::Ref(name) => Some(name.clone()),
+            _ => None,
+        };
+        let Some(local) = local.filter(|local| local.is_branch() && one.remote.is_branch()) else { continue };
+        if !matches!(one.status, PushStatus::Ok | PushStatus::UpToDate) || one.new.is_none() {
+            continue;
+        }
+        let (short, there) = (local.short(), one.remote.short());
+        if chosen.options.dry_run == DryRun::Yes {
+            println!("Would set upstream of '{short}' to '{there}' of '{named}'");
+            continue;
+        }
+        let Some(layout) = repository.layout() else { continue };
+        let key = |name: &str| Key::new("branch", Some(short.as_bytes()), name);
+        let (remote_key, merge_key) = (key("remote")?, key("merge")?);
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk::default());
+        edit_file(&disk, &layout.common_dir.join("config"), &EditOptions::default(), |document| {
+            document.replace_all(&remote_key, named)?;
+            document.replace_all(&merge_key, one.remote.as_bytes())
+        })?;
+        if !chosen.quiet {
+            println!("branch '{short}' set up to track '{named}/{there}'.");
+        }
+    }
+    Ok(())
 }

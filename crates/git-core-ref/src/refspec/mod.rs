@@ -10,7 +10,7 @@ mod short;
 
 pub use fetch::{FetchMapping, FetchSource, fetch, ref_prefixes, tracking};
 pub use parse::InvalidRefspec;
-pub use push::{PushMapping, PushSource, push};
+pub use push::{PushMapping, PushSource, push, source_of};
 pub use short::{SHORT_NAME_RULES, expand, resolve};
 
 use crate::RefName;

@@ -81,6 +81,18 @@ pub fn push<'r>(
     without_collisions(mappings)
 }
 
+/// The ref here that a refspec of many would push to the ref `name` there, if it covers that.
+pub fn source_of(spec: &Refspec, name: &RefName) -> Option<RefName> {
+    match &spec.side {
+        Side::Pattern { src, dst } => {
+            let star = dst.as_ref().unwrap_or(src).matched(name.as_bytes())?;
+            RefName::new(src.fill(star)).ok()
+        }
+        Side::Matching if name.is_branch() => Some(name.clone()),
+        _ => None,
+    }
+}
+
 fn named(
     src: &BString,
     dst: Option<&BString>,

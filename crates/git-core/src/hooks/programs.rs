@@ -255,10 +255,11 @@ impl PushHooks for HookPrograms {
         let mut program = self.program(path);
         self.announce(push, &mut program);
         let (context, format) = (push.context(), self.shared.format);
+        let given = push.push_options.filter(|options| !options.is_empty());
         let talked = program.talk(&|text| context.remote_message(text), |mut stdin, stdout| {
-            stdin.write_all(&proc_receive::greeting(atomic, push.push_options.is_some()))?;
+            stdin.write_all(&proc_receive::greeting(atomic, given.is_some()))?;
             let wants = proc_receive::read_greeting(stdout)?;
-            let options = push.push_options.filter(|_| wants);
+            let options = given.filter(|_| wants);
             let request = proc_receive::request(format, commands, options);
             stdin.write_all(&request.map_err(std::io::Error::other)?)?;
             drop(stdin);

@@ -98,6 +98,9 @@ pub enum RemoteError {
         #[source]
         source: BoxError,
     },
+    /// Who was asked before the push said no.
+    #[error("the push was declined before anything was sent")]
+    Declined,
     /// The operation was cancelled.
     #[error(transparent)]
     Stopped(#[from] Stopped),
@@ -129,6 +132,7 @@ impl RemoteError {
             RemoteError::Checkout(error) => error.kind(),
             RemoteError::Index(error) => error.kind(),
             RemoteError::Unavailable { .. } => ErrorKind::Unavailable,
+            RemoteError::Declined => ErrorKind::Denied,
             RemoteError::Stopped(stopped) => stopped.kind(),
         }
     }

@@ -14,13 +14,16 @@ pub use connect::Link;
 pub use error::RemoteError;
 pub use fetch::{FetchOptions, Fetched, Prune, RefUpdate, UpdateHead, UpdateStatus, fetch_pack};
 pub use fetch_head::FetchHeadEntry;
-pub use push::{Atomic, DryRun, Force, PushOptions, PushStatus, Pushed, PushedRef, Quiet};
+pub use push::{
+    Absent, Atomic, BeforePush, DryRun, FollowTags, Force, IfIncludes, Lease, LeaseAll, LeaseValue, Leases,
+    Otherwise, PushOptions, PushStatus, Pushed, PushedRef, Quiet,
+};
 pub use tags::Tags;
 
 use crate::Repository;
 use bstr::{BStr, BString, ByteSlice as _};
-use git_core_ref::Refspec;
 use git_core_ref::refspec::Direction;
+use git_core_ref::{RefName, Refspec};
 use git_core_store::config::Config;
 use git_core_transport::url::GitUrl;
 
@@ -30,7 +33,7 @@ pub struct Remote {
     repository: Repository,
     name: Option<BString>,
     url: BString,
-    push_url: Option<BString>,
+    push_urls: Vec<BString>,
     fetch: Vec<Refspec>,
     push: Vec<Refspec>,
     tags: Tags,
@@ -52,7 +55,7 @@ impl Repository {
                 repository: self.clone(),
                 name: None,
                 url: rewritten(config, text, "insteadOf")?,
-                push_url: None,
+                push_urls: Vec::new(),
                 fetch: Vec::new(),
                 push: Vec::new(),
                 tags: Tags::Follow,
@@ -65,11 +68,20 @@ impl Repository {
                 .map(|entry| Ok(Refspec::parse(direction, entry.to_text()?)?))
                 .collect::<Result<Vec<_>, RemoteError>>()
         };
-        let push_url = config.get_all(key("pushUrl")).next().map(|entry| entry.to_text()).transpose()?;
-        let push_url = match push_url {
-            Some(url) => Some(rewritten(config, url, "insteadOf")?),
-            None => Some(rewritten(config, url, "pushInsteadOf")?).filter(|rewritten| rewritten != url),
-        };
+        let mut push_urls = Vec::new();
+        for entry in config.get_all(key("pushUrl")) {
+            push_urls.push(rewritten(config, entry.to_text()?, "insteadOf")?);
+        }
+        if push_urls.is_empty() {
+            for entry in config.get_all(key("url")) {
+                let url = entry.to_text()?;
+                let rewritten_for_push = rewritten(config, url, "pushInsteadOf")?;
+                push_urls.push(match rewritten_for_push == url {
+                    true => rewritten(config, url, "insteadOf")?,
+                    false => rewritten_for_push,
+                });
+            }
+        }
         let tags = match config.text(key("tagOpt"))?.map(|text| text.as_bytes()) {
             Some(b"--no-tags") => Tags::None,
             Some(b"--tags") => Tags::All,
@@ -79,7 +91,7 @@ impl Repository {
             repository: self.clone(),
             name: Some(text.into()),
             url: rewritten(config, url, "insteadOf")?,
-            push_url,
+            push_urls,
             fetch: specs("fetch", Direction::Fetch)?,
             push: specs("push", Direction::Push)?,
             tags,
@@ -99,9 +111,30 @@ impl Remote {
         self.url.as_bstr()
     }
 
-    /// Where it is pushed to, likewise.
+    /// Where it is pushed to, likewise; the first of several places.
     pub fn push_url(&self) -> &BStr {
-        self.push_url.as_ref().unwrap_or(&self.url).as_bstr()
+        self.push_urls.first().unwrap_or(&self.url).as_bstr()
+    }
+
+    /// All places that it is pushed to.
+    pub fn push_urls(&self) -> Vec<BString> {
+        if self.push_urls.is_empty() { vec![self.url.clone()] } else { self.push_urls.clone() }
+    }
+
+    /// The same remote, pushed to at one place only.
+    #[must_use]
+    pub fn with_push_url(&self, url: BString) -> Self {
+        Remote { push_urls: vec![url], ..self.clone() }
+    }
+
+    /// The repository that it is a remote of.
+    pub const fn repository(&self) -> &Repository {
+        &self.repository
+    }
+
+    /// The ref here that follows a ref of it.
+    pub fn tracking(&self, name: &RefName) -> Option<RefName> {
+        git_core_ref::refspec::tracking(&self.fetch, name)
     }
 
     /// What is fetched when nothing else is asked for.

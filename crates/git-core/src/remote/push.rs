@@ -1,15 +1,19 @@
 //! Pushing: which refs of the remote change, what it lacks for that, and what became of each.
 
+mod lease;
+mod plan;
+
+pub use lease::{IfIncludes, Lease, LeaseAll, LeaseValue, Leases};
+
 use super::{Link, Remote, RemoteError};
-use crate::send::{PackFeed, PackWish};
+use crate::send::PackFeed;
 use bstr::BString;
-use git_core_object::{Context, ObjectId, Objects as _, ReadError};
+use git_core_object::{Context, ObjectId};
 use git_core_protocol::Service;
-use git_core_ref::refspec::{self, PushMapping, PushSource};
-use git_core_ref::{LogMessage, RefName, RefTransaction, Refspec, Target};
-use git_core_store::{Snapshot, revision, walk};
-use git_core_transport::client::{Advertisement, Command, PushOptions as WireOptions, RefStatus, push};
-use std::collections::BTreeMap;
+use git_core_ref::refspec::{self, PushSource};
+use git_core_ref::{LogMessage, RefName, RefTransaction, Refspec};
+use git_core_transport::client::{Command, PushOptions as WireOptions, RefStatus, push};
+use plan::Plan;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -49,6 +53,55 @@ pub struct PushOptions {
     pub push_options: Vec<BString>,
     /// Whether the remote is asked to be quiet.
     pub quiet: Quiet,
+    /// Refs of the remote that only change if they are what is expected; these may move otherwise than forward.
+    pub leases: Leases,
+    /// Whether what a lease takes from a remote-tracking ref must have been looked at.
+    pub if_includes: IfIncludes,
+    /// What happens to refs of the remote that the refspecs cover and that are not here.
+    pub absent: Absent,
+    /// Whether annotated tags of what is pushed are pushed, too.
+    pub follow_tags: FollowTags,
+    /// Is shown what is about to happen, and may refuse it.
+    pub before: Option<BeforePush>,
+}
+
+/// What happens to refs of the remote that the refspecs cover and that are not here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Absent {
+    /// They stay.
+    #[default]
+    Keep,
+    /// They are deleted.
+    Delete,
+}
+
+/// Whether annotated tags of what is pushed are pushed, too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FollowTags {
+    /// They are not.
+    #[default]
+    No,
+    /// Those that the remote lacks are.
+    Yes,
+}
+
+/// Is shown a push before it happens: what git's `pre-push` hook sees.
+#[derive(Clone)]
+pub struct BeforePush(Arc<Ask>);
+
+type Ask = dyn Fn(&[PushedRef]) -> bool + Send + Sync;
+
+impl BeforePush {
+    /// Asks this function; it says whether the push may go on. [`PushStatus::Unreported`] marks what would be sent.
+    pub fn new(ask: impl Fn(&[PushedRef]) -> bool + Send + Sync + 'static) -> Self {
+        BeforePush(Arc::new(ask))
+    }
+}
+
+impl std::fmt::Debug for BeforePush {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("BeforePush")
+    }
 }
 
 /// Whether a push is only tried out.
@@ -103,6 +156,23 @@ pub struct PushedRef {
     pub forced: bool,
     /// What happened.
     pub status: PushStatus,
+    /// What the remote did otherwise than it was told, if it says so.
+    pub otherwise: Option<Otherwise>,
+}
+
+/// What a remote did otherwise than it was told (`report-status-v2`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Otherwise {
+    /// Another ref was changed.
+    pub name: Option<RefName>,
+    /// It was this before.
+    pub old: Option<ObjectId>,
+    /// It is this now.
+    pub new: Option<ObjectId>,
+    /// It did not move forward.
+    pub forced: bool,
+    /// What else it did for the same ref.
+    pub further: Vec<Otherwise>,
 }
 
 /// What happened to a ref of the remote.
@@ -119,10 +189,16 @@ pub enum PushStatus {
     FetchFirst,
     /// It was not sent: a tag of that name is there already.
     AlreadyExists,
+    /// It was not sent: what it is or was to be is no commit.
+    NeedsForce,
+    /// It was not sent: the remote has something else than expected.
+    StaleInfo,
+    /// It was not sent: what the remote has was fetched, and the branch here was never built upon it.
+    RemoteUpdated,
+    /// It was not sent: the remote deletes nothing.
+    DeletionUnsupported,
     /// It was not sent, since another one of an atomic push could not be.
     AtomicFailed,
-    /// It was not sent: there is nothing of that name to delete.
-    NothingToDelete,
     /// The remote refused it.
     RemoteRejected(BString),
     /// The remote did not say.
@@ -132,7 +208,7 @@ pub enum PushStatus {
 impl PushStatus {
     /// Whether the ref is not what the push wants.
     pub const fn is_rejected(&self) -> bool {
-        !matches!(self, PushStatus::UpToDate | PushStatus::Ok | PushStatus::NothingToDelete)
+        !matches!(self, PushStatus::UpToDate | PushStatus::Ok)
     }
 }
 
@@ -150,8 +226,14 @@ impl Remote {
         if here != there {
             return Err(RemoteError::Format { here, there });
         }
-        let plan = Plan { snapshot: &snapshot, server: &server, options, cx };
+        let plan = Plan { remote: self, snapshot: &snapshot, server: &server, options, cx };
         let mut refs = plan.refs(specs)?;
+        if let Some(before) = &options.before
+            && !(before.0)(&refs)
+        {
+            connection.hang_up();
+            return Err(RemoteError::Declined);
+        }
         let commands: Vec<Command> = refs
             .iter()
             .filter(|one| one.status == PushStatus::Unreported)
@@ -182,7 +264,18 @@ impl Remote {
         let sent = refs.iter_mut().filter(|one| one.status == PushStatus::Unreported);
         for (one, status) in sent.zip(report.statuses) {
             one.status = match status {
-                RefStatus::Ok { .. } => PushStatus::Ok,
+                RefStatus::Ok { name, old, new, forced, further } => {
+                    let further = further.into_iter().map(|one| Otherwise {
+                        name: one.name,
+                        old: one.old,
+                        new: one.new,
+                        forced: one.forced,
+                        further: Vec::new(),
+                    });
+                    let said = Otherwise { name, old, new, forced, further: further.collect() };
+                    one.otherwise = (said != Otherwise::default()).then_some(said);
+                    PushStatus::Ok
+                }
                 RefStatus::Rejected(reason) => PushStatus::RemoteRejected(reason.as_bytes().into()),
                 _ => PushStatus::Unreported,
             };
@@ -209,109 +302,5 @@ impl Remote {
             self.repository.storage().commit(Vec::new(), &edits.each(), cx)?;
         }
         Ok(())
-    }
-}
-
-struct Plan<'a> {
-    snapshot: &'a Arc<dyn Snapshot>,
-    server: &'a Advertisement,
-    options: &'a PushOptions,
-    cx: &'a Context,
-}
-
-impl Plan<'_> {
-    /// What is to be asked of the remote: [`PushStatus::Unreported`] marks what is to be sent.
-    fn refs(&self, specs: &[Refspec]) -> Result<Vec<PushedRef>, RemoteError> {
-        let mut local = BTreeMap::new();
-        self.snapshot.for_each_ref(b"", &mut |found| {
-            local.insert(found.name, found.target);
-            ControlFlow::Continue(())
-        })?;
-        let head = RefName::head();
-        if let Some(found) = self.snapshot.find_ref(&head)? {
-            local.insert(head, found.target);
-        }
-        let there: BTreeMap<&RefName, ObjectId> =
-            self.server.refs.iter().filter_map(|one| Some((&one.name, one.id?))).collect();
-        let mut refs = Vec::new();
-        for mapping in refspec::push(specs, &local, there.keys().copied())? {
-            refs.push(self.judge(&local, &there, mapping)?);
-        }
-        if self.options.atomic == Atomic::Whole && refs.iter().any(|one| self.blocks(&one.status)) {
-            for one in refs.iter_mut().filter(|one| one.status == PushStatus::Unreported) {
-                one.status = PushStatus::AtomicFailed;
-            }
-        }
-        Ok(refs)
-    }
-
-    fn blocks(&self, status: &PushStatus) -> bool {
-        status.is_rejected() && *status != PushStatus::Unreported
-    }
-
-    fn judge(
-        &self,
-        local: &BTreeMap<RefName, Target>,
-        there: &BTreeMap<&RefName, ObjectId>,
-        mapping: PushMapping,
-    ) -> Result<PushedRef, RemoteError> {
-        let PushMapping { src, dst, force, .. } = mapping;
-        let new = match &src {
-            PushSource::Nothing => None,
-            PushSource::Ref(name) if local.contains_key(name) => revision::follow(&**self.snapshot, name)?.1,
-            PushSource::Ref(name) => Some(revision::resolve(&**self.snapshot, name.as_bytes())?),
-            PushSource::Revision(text) => Some(revision::resolve(&**self.snapshot, text)?),
-        };
-        let old = there.get(&dst).copied();
-        let force = force || self.options.force == Force::All;
-        let mut forced = false;
-        let status = match (old, new) {
-            (None, None) => PushStatus::NothingToDelete,
-            (Some(old), Some(new)) if old == new => PushStatus::UpToDate,
-            (Some(old), Some(new)) => match self.obstacle(&dst, &old, &new)? {
-                Some(_) if force => {
-                    forced = true;
-                    PushStatus::Unreported
-                }
-                Some(obstacle) => obstacle,
-                None => PushStatus::Unreported,
-            },
-            _ => PushStatus::Unreported,
-        };
-        Ok(PushedRef { source: src, remote: dst, old, new, forced, status })
-    }
-
-    /// Why an update wants force.
-    fn obstacle(
-        &self,
-        dst: &RefName,
-        old: &ObjectId,
-        new: &ObjectId,
-    ) -> Result<Option<PushStatus>, RemoteError> {
-        if dst.is_tag() {
-            return Ok(Some(PushStatus::AlreadyExists));
-        }
-        if !self.snapshot.contains(old)? {
-            return Ok(Some(PushStatus::FetchFirst));
-        }
-        let forward = match walk::is_ancestor(&**self.snapshot, self.snapshot.shallow(), old, new, self.cx) {
-            Err(ReadError::Missing { .. } | ReadError::WrongKind { .. }) => false,
-            result => result?,
-        };
-        Ok((!forward).then_some(PushStatus::NonFastForward))
-    }
-
-    /// The pack that the commands need, over what the remote has.
-    fn wish(&self, commands: &[Command], ofs_delta: bool) -> Result<PackWish, ReadError> {
-        let wants = commands.iter().filter_map(|command| command.new).collect();
-        let mut haves = Vec::new();
-        for id in self.server.refs.iter().filter_map(|one| one.id).chain(self.server.haves.iter().copied()) {
-            if self.snapshot.contains(&id)? {
-                haves.push(id);
-            }
-        }
-        haves.sort_unstable();
-        haves.dedup();
-        Ok(PackWish { wants, haves, thin: true, ofs_delta, ..PackWish::default() })
     }
 }
