@@ -5,7 +5,7 @@ use super::policy::{ReceivePolicy, UnbornHead, Words};
 use super::rules::Rules;
 use crate::hooks::{Declined, HookedPush, Processed, PushHook, Timing};
 use bstr::{BString, ByteSlice as _};
-use git_core_object::{Context, ErrorKind, ReadError};
+use git_core_object::{Context, ErrorKind, Objects as _, ReadError};
 use git_core_protocol::server::{Command, CommandStatus, UpdateReport, UpdateRequest, Updated};
 use git_core_ref::{Expected, LogMessage, RefEdit, RefName, RefTransaction, Target};
 use git_core_store::walk;
@@ -132,7 +132,10 @@ impl Push<'_> {
                     return Err(stopped.into());
                 }
                 tracing::info!(%error, "a push is incomplete");
-                self.verdicts[at] = Some("missing necessary objects".into());
+                // git does not tell the one from the other.
+                let is_there = self.policy.words == Words::OfGit || self.view.contains(&tip)?;
+                let reason = if is_there { "missing necessary objects" } else { "bad pack" };
+                self.verdicts[at] = Some(reason.into());
             }
         }
         Ok(())
