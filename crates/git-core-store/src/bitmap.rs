@@ -3,9 +3,10 @@
 //! The format is in `git-core-idx`; where the file lies is the storages' matter, counting with it that of
 //! [`walk`](crate::walk).
 
-use crate::StoredPack;
+use crate::{StoredMidx, StoredPack};
 use git_core_idx::bitmap::{BitOrder, BitmapError, BitmapFile, ObjectType};
-use git_core_idx::{Digest, IdxPosition, SharedBytes};
+use git_core_idx::midx::{MidxFile, MidxPosition};
+use git_core_idx::{Digest, IdxPosition, RevFile, SharedBytes};
 use git_core_object::{ObjectId, ReadError};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -81,6 +82,77 @@ impl BitmapRows for PackRows {
     }
 }
 
+/// The rows of a multi-pack index. The bits of its bitmap are in the order of the pseudo-pack.
+pub struct MidxRows {
+    midx: MidxFile<SharedBytes>,
+    name: String,
+    packs: Vec<Arc<StoredPack>>,
+    /// The order, where the index itself does not hold it.
+    rev: Option<RevFile<SharedBytes>>,
+}
+
+impl MidxRows {
+    /// The rows of a multi-pack index whose packs nobody needs; `name` is for messages.
+    pub fn new(midx: MidxFile<SharedBytes>, name: String) -> Self {
+        MidxRows { midx, name, packs: Vec::new(), rev: None }
+    }
+
+    /// The rows of a multi-pack index of a snapshot with these packs; `None` when one of its packs is not there. `rev`
+    /// is the file that holds the order, where the index does not.
+    pub fn of_stored(
+        stored: &StoredMidx,
+        packs: &[Arc<StoredPack>],
+        rev: Option<RevFile<SharedBytes>>,
+    ) -> Option<Self> {
+        let there = |at: &Option<u32>| packs.get((*at)? as usize).cloned();
+        let mut packs: Vec<Arc<StoredPack>> = stored.packs.iter().map(there).collect::<Option<_>>()?;
+        // Whoever looks for an object finds most in the first.
+        packs.sort_by_key(|pack| std::cmp::Reverse(pack.pack.count()));
+        Some(MidxRows { midx: stored.midx.clone(), name: stored.name.clone(), packs, rev })
+    }
+}
+
+impl BitmapRows for MidxRows {
+    fn packs(&self) -> &[Arc<StoredPack>] {
+        &self.packs
+    }
+
+    fn count(&self) -> u32 {
+        self.midx.count()
+    }
+
+    fn lookup(&self, id: &ObjectId) -> Option<u32> {
+        self.midx.lookup(id).map(|position| position.0)
+    }
+
+    fn id_at(&self, row: u32) -> ObjectId {
+        self.midx.id_at(MidxPosition(row))
+    }
+
+    fn order(&self) -> Result<Vec<u32>, ReadError> {
+        if let Some(rev) = self.rev.as_ref().filter(|_| !self.midx.has_order()) {
+            return (0..rev.count())
+                .map(|rank| rev.position(rank).map(|position| position.0))
+                .collect::<Result<_, _>>()
+                .map_err(|error| ReadError::corrupt(&self.name, error));
+        }
+        let row = |rank| match self.midx.position(rank) {
+            Ok(Some(position)) => Ok(position.0),
+            Ok(None) => Err(ReadError::corrupt(&self.name, "it does not say the order of the pseudo-pack")),
+            Err(error) => Err(ReadError::corrupt(&self.name, error)),
+        };
+        (0..self.midx.count()).map(row).collect()
+    }
+
+    fn checksum(&self) -> Digest {
+        self.midx.checksum()
+    }
+
+    fn is_pack(&self) -> bool {
+        false
+    }
+}
+
 /// A bitmap of a repository.
 pub struct StoredBitmap {
     name: String,
@@ -104,6 +176,15 @@ impl StoredBitmap {
     pub fn of_pack(name: String, bytes: SharedBytes, pack: Arc<StoredPack>) -> Result<Self, BitmapError> {
         let file = BitmapFile::open(bytes, pack.pack.count(), &pack.pack.checksum())?;
         Ok(StoredBitmap { name, file, rows: Box::new(PackRows([pack])), ready: OnceLock::new() })
+    }
+
+    /// The bitmap of a multi-pack index; `name` is for messages.
+    ///
+    /// # Errors
+    /// [`BitmapError`] when the bytes are no bitmap of this index.
+    pub fn of_midx(name: String, bytes: SharedBytes, rows: MidxRows) -> Result<Self, BitmapError> {
+        let file = BitmapFile::open(bytes, rows.count(), &rows.checksum())?;
+        Ok(StoredBitmap { name, file, rows: Box::new(rows), ready: OnceLock::new() })
     }
 
     /// The bitmap of something else that has rows.

@@ -12,14 +12,18 @@ use crate::{progress, repo};
 use bstr::ByteSlice as _;
 use git_core::Repository;
 use git_core::idx::midx::MidxError;
-use git_core::object::ObjectFormat;
+use git_core::object::{ObjectFormat, ObjectId};
 use git_core::pack::DeltaForm;
 use git_core::repository::GraphError;
+use git_core::store::Snapshot;
 use git_core::store::fs::midx::{
-    FILE_NAME, MidxFileError, WriteMidx, open_midx, verify_multi_pack_index, write_multi_pack_index,
+    FILE_NAME, MidxBitmap, MidxFileError, WriteMidx, open_midx, verify_multi_pack_index,
+    write_multi_pack_bitmap, write_multi_pack_index, write_multi_pack_layer,
 };
 use git_core::store::fs::sys::{Disk, RealDisk};
+use git_core::store::fs::{bitmap_options, bitmap_tips};
 use git_core::store::maintenance::{BatchOptions, KeptObjects, MaintenanceError, expire_packs, repack_batch};
+use git_core::store::walk::{BitmapOptions, BitmapWriteError};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -28,7 +32,8 @@ use std::sync::Arc;
 pub(crate) const COMMAND: Command = Command {
     name: "multi-pack-index",
     summary: "Write and verify multi-pack-indexes",
-    usage: "git-core multi-pack-index [<options>] write [--preferred-pack=<pack>] [--stdin-packs]
+    usage: "git-core multi-pack-index [<options>] write [--preferred-pack=<pack>] [--[no-]bitmap | --[no-]incremental]
+                                    [--stdin-packs] [--refs-snapshot=<path>]
    or: git-core multi-pack-index [<options>] verify
    or: git-core multi-pack-index [<options>] expire
    or: git-core multi-pack-index [<options>] repack [--batch-size=<size>]
@@ -38,6 +43,10 @@ pub(crate) const COMMAND: Command = Command {
     --[no-]progress       force progress reporting
     --[no-]preferred-pack <preferred-pack>
                           pack whose copies of objects are taken before others
+    --[no-]bitmap         write multi-pack bitmap
+    --[no-]incremental    write a new incremental MIDX
+    --[no-]refs-snapshot <file>
+                          refs snapshot for selecting bitmap commits
     --[no-]stdin-packs    write multi-pack index containing only given indexes
     --batch-size <n>      during repack, collect pack-files of smaller size into a batch that is larger than this size",
     run,
@@ -112,6 +121,7 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
 fn write(globals: &Globals, args: &mut Args, mut common: Common) -> Result<ExitCode, Failure> {
     let repository = repo::open(globals)?;
     let (mut preferred, mut from_stdin) = (None, false);
+    let (mut bitmap, mut incremental, mut refs_snapshot) = (false, false, None);
     while let Some(name) = option(args)? {
         match &name[..] {
             "preferred-pack" => {
@@ -120,11 +130,12 @@ fn write(globals: &Globals, args: &mut Args, mut common: Common) -> Result<ExitC
             "no-preferred-pack" => preferred = None,
             "stdin-packs" => from_stdin = true,
             "no-stdin-packs" => from_stdin = false,
-            // Of use to a bitmap only.
-            "refs-snapshot" => drop(value(args, &name)?),
-            "no-refs-snapshot" | "no-bitmap" | "no-incremental" => {}
-            "bitmap" => return Err(Failure::fatal("cannot write a bitmap of a multi-pack index")),
-            "incremental" => return Err(Failure::fatal("cannot write an incremental multi-pack index")),
+            "refs-snapshot" => refs_snapshot = Some(PathBuf::from(value(args, &name)?)),
+            "no-refs-snapshot" => refs_snapshot = None,
+            "bitmap" => bitmap = true,
+            "no-bitmap" => bitmap = false,
+            "incremental" => incremental = true,
+            "no-incremental" => incremental = false,
             _ if common.takes(&name, args)? => {}
             _ => return Err(unknown(args, &name)),
         }
@@ -144,7 +155,28 @@ fn write(globals: &Globals, args: &mut Args, mut common: Common) -> Result<ExitC
     if is_damaged(&pack_dir, repository.format()) {
         eprintln!("{DAMAGED}");
     }
-    match write_multi_pack_index(&pack_dir, repository.format(), &disk(), &wanted) {
+    let cx = context(progress::wanted(common.progress, false));
+    let format = repository.format();
+    if incremental {
+        if bitmap {
+            return Err(Failure::fatal("cannot write incremental MIDX with bitmap"));
+        }
+        return match write_multi_pack_layer(&pack_dir, format, &disk(), &wanted) {
+            Ok(_) => Ok(ExitCode::SUCCESS),
+            Err(error @ MidxFileError::EmptyPreferred { .. }) => Err(Failure::error(1, error)),
+            Err(error) => Err(Failure::fatal(chain(&error))),
+        };
+    }
+    let written = match bitmap {
+        true => {
+            let snapshot = repository.snapshot()?;
+            let chosen = Chosen::read(&repository, &*snapshot, refs_snapshot.as_deref())?;
+            let bitmap = MidxBitmap { snapshot: &*snapshot, tips: &chosen.tips, options: &chosen.options };
+            write_multi_pack_bitmap(&pack_dir, format, &disk(), &wanted, bitmap, &cx)
+        }
+        false => write_multi_pack_index(&pack_dir, format, &disk(), &wanted),
+    };
+    match written {
         Ok(written) => {
             if let Some(name) = preferred.filter(|_| written.unknown_preferred) {
                 eprintln!("warning: unknown preferred pack: '{name}'");
@@ -154,7 +186,51 @@ fn write(globals: &Globals, args: &mut Args, mut common: Common) -> Result<ExitC
         Err(error @ (MidxFileError::NoPacks | MidxFileError::EmptyPreferred { .. })) => {
             Err(Failure::error(1, error))
         }
+        Err(MidxFileError::Bitmap(BitmapWriteError::NotClosed { id })) => {
+            eprintln!(
+                "warning: Failed to write bitmap index. Packfile doesn't have full closure (object {id} is missing)"
+            );
+            Err(Failure::error(1, "could not write multi-pack bitmap"))
+        }
         Err(error) => Err(Failure::fatal(chain(&error))),
+    }
+}
+
+/// Which commits get a bitmap, and how it is written.
+struct Chosen {
+    tips: Vec<ObjectId>,
+    options: BitmapOptions,
+}
+
+impl Chosen {
+    /// By the refs, or what a file says they were: an id on each line, with a `+` before it if it is preferred.
+    fn read(
+        repository: &Repository,
+        snapshot: &dyn Snapshot,
+        refs_snapshot: Option<&Path>,
+    ) -> Result<Self, Failure> {
+        let mut options = bitmap_options(repository.config(), snapshot)?;
+        let Some(path) = refs_snapshot else {
+            return Ok(Chosen { tips: bitmap_tips(snapshot)?, options });
+        };
+        let text = std::fs::read(path).map_err(|error| {
+            Failure::fatal(format_args!("could not open '{}' for reading: {error}", path.display()))
+        })?;
+        options.preferred.clear();
+        let mut tips = Vec::new();
+        for line in text.lines() {
+            let (hex, is_preferred) = match line.strip_prefix(b"+") {
+                Some(hex) => (hex, true),
+                None => (line, false),
+            };
+            let id = ObjectId::from_hex_of(snapshot.format(), hex)
+                .map_err(|_| Failure::fatal(format_args!("could not parse line: {}", line.to_str_lossy())))?;
+            tips.push(id);
+            if is_preferred {
+                options.preferred.push(id);
+            }
+        }
+        Ok(Chosen { tips, options })
     }
 }
 

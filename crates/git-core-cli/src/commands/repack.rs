@@ -262,7 +262,11 @@ impl Request {
                  --no-write-bitmap-index or disable the pack.writeBitmaps configuration.",
             ));
         }
-        if whole && !self.midx && bitmap.unwrap_or(repository.work_tree().is_none()) {
+        let wants_bitmap = match self.midx {
+            true => bitmap == Some(true),
+            false => whole && bitmap.unwrap_or(repository.work_tree().is_none()),
+        };
+        if wants_bitmap {
             options.bitmap = Some(bitmap_options(config, &*repository.snapshot()?)?);
         }
         let pack_kept = match self.pack_kept {

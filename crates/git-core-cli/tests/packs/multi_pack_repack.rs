@@ -284,4 +284,8 @@ fn s04_repack_and_expire_have_the_options_of_git() {
     git(&chain.path, &["repack", "-dq"]);
     git(&chain.path, &["multi-pack-index", "write", "--incremental"]);
     compare(&chain, &[EXPIRE, REPACK]);
+    // One of one file.
+    std::fs::remove_dir_all(packs(&chain.path).join("multi-pack-index.d")).unwrap();
+    git(&chain.path, &["multi-pack-index", "write", "--incremental"]);
+    compare(&chain, &[REPACK, EXPIRE]);
 }

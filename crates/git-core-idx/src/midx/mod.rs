@@ -1,7 +1,8 @@
 //! Multi-pack indexes: one index over the objects of many packs (`gitformat-pack(5)`, "multi-pack-index").
 //!
-//! [`MidxFile`] reads one file, [`write_midx`] makes one, [`parse_chain`] reads the list of files that an
-//! incremental multi-pack index consists of. Where the files lie, and which packs exist, is left to storages.
+//! [`MidxFile`] reads one file, [`write_midx`] makes one, [`write_midx_layer`] one that builds on others,
+//! [`parse_chain`] reads the list of files that an incremental multi-pack index consists of. Where the files lie, and
+//! which packs exist, is left to storages.
 
 mod chain;
 mod chunks;
@@ -14,7 +15,7 @@ pub use chain::parse_chain;
 pub use error::MidxError;
 pub use file::{MidxFile, MidxLocation};
 pub use order::BitmappedPack;
-pub use write::{MidxOptions, MidxPack, PseudoPackOrder, write_midx};
+pub use write::{MidxOptions, MidxPack, PseudoPackOrder, write_midx, write_midx_layer};
 
 /// The rank of an object among the sorted ids of a multi-pack index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

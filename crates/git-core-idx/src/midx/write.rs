@@ -63,6 +63,22 @@ pub fn write_midx<B: AsRef<[u8]>>(
     packs: &[MidxPack<'_, B>],
     options: &MidxOptions,
 ) -> Result<Vec<u8>, MidxError> {
+    write_midx_layer(format, packs, options, &|_| false)
+}
+
+/// As [`write_midx`], without the objects that are `known`: those in the files of a chain that this one is to build on.
+///
+/// # Errors
+/// As [`write_midx`].
+///
+/// # Panics
+/// As [`write_midx`].
+pub fn write_midx_layer<B: AsRef<[u8]>>(
+    format: ObjectFormat,
+    packs: &[MidxPack<'_, B>],
+    options: &MidxOptions,
+    known: &dyn Fn(&ObjectId) -> bool,
+) -> Result<Vec<u8>, MidxError> {
     let sorted = sorted(packs)?;
     let preferred = options.preferred.map(|wanted| {
         assert!(wanted < packs.len(), "pack {wanted} of {}", packs.len());
@@ -72,7 +88,7 @@ pub fn write_midx<B: AsRef<[u8]>>(
     assert!(packs.iter().all(|pack| pack.idx.format() == format), "indexes of another object format");
 
     let mut ids = Vec::new();
-    let (picked, fanout) = pick(&packs, preferred, &mut ids)?;
+    let (picked, fanout) = pick(&packs, preferred, known, &mut ids)?;
     let count = picked.len();
     if u32::try_from(count).is_err() {
         return Err(MidxError::TooLarge { what: "the number of objects" });
@@ -158,6 +174,7 @@ fn sorted<B>(packs: &[MidxPack<'_, B>]) -> Result<Vec<usize>, MidxError> {
 fn pick<B: AsRef<[u8]>>(
     packs: &[&MidxPack<'_, B>],
     preferred: Option<u32>,
+    known: &dyn Fn(&ObjectId) -> bool,
     ids: &mut Vec<u8>,
 ) -> Result<(Vec<Picked>, [u32; 256]), MidxError> {
     // Less is better: the preferred pack, then the youngest, then the first by name.
@@ -178,6 +195,7 @@ fn pick<B: AsRef<[u8]>>(
         }
         bucket.sort_unstable();
         bucket.dedup_by_key(|(id, ..)| *id);
+        bucket.retain(|(id, ..)| !known(id));
         for (id, _, at, row) in &bucket {
             let pack = packs[*at as usize];
             let offset = pack

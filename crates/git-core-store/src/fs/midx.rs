@@ -2,17 +2,21 @@
 //!
 //! How lookups use one is the business of `pack_set`; what the bytes mean, that of `git_core_idx::midx`.
 
+pub use super::midx_chain::write_multi_pack_layer;
 pub(crate) use super::midx_verify::open_idx;
 pub use super::midx_verify::{MidxFinding, verify_multi_pack_index};
 
 use super::map::Mapped;
-use super::sys::Disk;
+use super::sys::{Access, Disk};
 use crate::lock::{LockError, LockFile};
+use crate::walk::{BitmapOptions, BitmapWriteError, write_bitmap};
+use crate::{MidxRows, Snapshot};
+use git_core_idx::bitmap::BitmapFile;
 use git_core_idx::midx::{
     MidxError, MidxFile, MidxOptions, MidxPack, PackNumber, PseudoPackOrder, parse_chain, write_midx,
 };
 use git_core_idx::{Digest, IdxError, IdxFile, SharedBytes};
-use git_core_object::{BoxError, ErrorKind, ObjectFormat, Stopped};
+use git_core_object::{BoxError, Context, ErrorKind, ObjectFormat, ObjectId, Stopped};
 use std::ffi::OsStr;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -21,6 +25,11 @@ use std::time::{Duration, SystemTime};
 
 /// The name of the file, in the directory of the packs.
 pub const FILE_NAME: &str = "multi-pack-index";
+
+/// The directory of a chain of files, in that of the packs.
+pub(super) const CHAIN_DIR: &str = "multi-pack-index.d";
+/// The list of the files of a chain, in its directory.
+pub(super) const CHAIN_NAME: &str = "multi-pack-index-chain";
 
 /// What a new multi-pack index is to hold.
 #[derive(Clone, Debug, Default)]
@@ -47,10 +56,25 @@ pub struct WrittenMidx {
     pub checksum: Digest,
     /// The number of packs in it.
     pub packs: u32,
+    /// The names of their indexes.
+    pub names: Vec<String>,
+    /// Its bitmap, if it has one.
+    pub bitmap: Option<PathBuf>,
     /// The number of objects in it.
     pub objects: u32,
     /// Whether the preferred pack that was asked for is not among the packs.
     pub unknown_preferred: bool,
+}
+
+/// How the bitmap of a new multi-pack index is made.
+#[derive(Clone, Copy)]
+pub struct MidxBitmap<'a> {
+    /// Where the objects are read. It may know packs that are not indexed, and need not know all that are.
+    pub snapshot: &'a dyn Snapshot,
+    /// The tips that its commits are chosen from; those that are not indexed are passed over.
+    pub tips: &'a [ObjectId],
+    /// How it is written.
+    pub options: &'a BitmapOptions,
 }
 
 /// Why a multi-pack index could not be read or written.
@@ -82,6 +106,9 @@ pub enum MidxFileError {
         /// What is wrong with it.
         source: MidxError,
     },
+    /// Its bitmap cannot be made.
+    #[error(transparent)]
+    Bitmap(#[from] BitmapWriteError),
     /// Somebody else is replacing it.
     #[error(transparent)]
     Lock(#[from] LockError),
@@ -107,6 +134,7 @@ impl MidxFileError {
             MidxFileError::EmptyPreferred { .. } => ErrorKind::Invalid,
             MidxFileError::Idx { source, .. } => source.kind(),
             MidxFileError::Midx { source, .. } => source.kind(),
+            MidxFileError::Bitmap(error) => error.kind(),
             MidxFileError::Lock(error) => error.kind(),
             MidxFileError::Stopped(stopped) => stopped.kind(),
             MidxFileError::Unavailable { .. } => ErrorKind::Unavailable,
@@ -114,7 +142,7 @@ impl MidxFileError {
     }
 }
 
-fn unavailable(path: &Path) -> impl FnOnce(io::Error) -> MidxFileError + '_ {
+pub(super) fn unavailable(path: &Path) -> impl FnOnce(io::Error) -> MidxFileError + '_ {
     |source| MidxFileError::Unavailable { path: path.to_path_buf(), source: source.into() }
 }
 
@@ -141,8 +169,8 @@ pub fn open_midx(
     if let Some(single) = open(pack_dir.join(FILE_NAME))? {
         return Ok(vec![single]);
     }
-    let chain_dir = pack_dir.join("multi-pack-index.d");
-    let list = chain_dir.join("multi-pack-index-chain");
+    let chain_dir = pack_dir.join(CHAIN_DIR);
+    let list = chain_dir.join(CHAIN_NAME);
     let text = match std::fs::read(&list) {
         Ok(text) => text,
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
@@ -164,10 +192,10 @@ pub fn open_midx(
 }
 
 /// A pack that is there to be indexed.
-struct Candidate {
-    name: String,
-    idx: IdxFile<SharedBytes>,
-    modified: i64,
+pub(super) struct Candidate {
+    pub(super) name: String,
+    pub(super) idx: IdxFile<SharedBytes>,
+    pub(super) modified: i64,
 }
 
 /// Makes the multi-pack index of the directory `objects/pack` anew and puts it in the place of the one that is
@@ -180,6 +208,57 @@ pub fn write_multi_pack_index(
     format: ObjectFormat,
     disk: &Arc<dyn Disk>,
     wanted: &WriteMidx,
+) -> Result<WrittenMidx, MidxFileError> {
+    replace(pack_dir, format, disk, wanted, &|_| Ok(NewBitmap::Omitted))
+}
+
+/// As [`write_multi_pack_index`], with the pseudo-pack order and the bitmap of it, which is in place first. Where no tip
+/// leads to a commit that is indexed, there is no bitmap; one that is there already is not made again.
+///
+/// # Errors
+/// [`MidxFileError`], [`MidxFileError::Bitmap`] when the packs lack something that a tip among their objects reaches;
+/// the old index is untouched then.
+pub fn write_multi_pack_bitmap(
+    pack_dir: &Path,
+    format: ObjectFormat,
+    disk: &Arc<dyn Disk>,
+    wanted: &WriteMidx,
+    bitmap: MidxBitmap<'_>,
+    cx: &Context,
+) -> Result<WrittenMidx, MidxFileError> {
+    let wanted = WriteMidx { order: PseudoPackOrder::Written, ..wanted.clone() };
+    replace(pack_dir, format, disk, &wanted, &|midx| {
+        let path = pack_dir.join(companion_name(&midx.checksum())).with_added_extension("bitmap");
+        let known = Mapped::open(&path).ok();
+        if known.is_some_and(|map| {
+            BitmapFile::open(map, midx.count(), &midx.checksum())
+                .is_ok_and(|file| file.verify_checksum().is_ok())
+        }) {
+            return Ok(NewBitmap::Kept(path));
+        }
+        let rows = MidxRows::new(midx.clone(), path.display().to_string());
+        let bytes = write_bitmap(bitmap.snapshot, &rows, bitmap.tips, bitmap.options, cx)?;
+        Ok(bytes.map_or(NewBitmap::Omitted, NewBitmap::Made))
+    })
+}
+
+/// What becomes of the bitmap of a new multi-pack index.
+enum NewBitmap {
+    /// It has none.
+    Omitted,
+    /// It is there already.
+    Kept(PathBuf),
+    /// The bytes of a new one.
+    Made(Vec<u8>),
+}
+
+/// Writes the index, and before it the bitmap that `bitmap` makes for it.
+fn replace(
+    pack_dir: &Path,
+    format: ObjectFormat,
+    disk: &Arc<dyn Disk>,
+    wanted: &WriteMidx,
+    bitmap: &dyn Fn(&MidxFile<SharedBytes>) -> Result<NewBitmap, MidxFileError>,
 ) -> Result<WrittenMidx, MidxFileError> {
     let path = pack_dir.join(FILE_NAME);
     let mut lock = LockFile::acquire(disk, &path, Duration::ZERO)?;
@@ -206,24 +285,59 @@ pub fn write_multi_pack_index(
         .collect();
     let bytes = write_midx(format, &packs, &MidxOptions { preferred, order: wanted.order })
         .map_err(|source| MidxFileError::Midx { path: path.clone(), source })?;
-    let midx = MidxFile::open(&bytes, format)
+    let midx = MidxFile::open(SharedBytes::from(bytes), format)
         .map_err(|source| MidxFileError::Midx { path: path.clone(), source })?;
-    let written = WrittenMidx {
+    drop(packs);
+    drop(candidates);
+    let mut written = WrittenMidx {
         checksum: midx.checksum(),
         packs: midx.pack_count(),
+        names: midx.pack_names().map(str::to_owned).collect(),
+        bitmap: None,
         objects: midx.count(),
         unknown_preferred,
         path: path.clone(),
     };
-    lock.write_all(&bytes).map_err(unavailable(&path))?;
+    written.bitmap = match bitmap(&midx)? {
+        NewBitmap::Omitted => None,
+        NewBitmap::Kept(path) => Some(path),
+        NewBitmap::Made(bytes) => Some(put_bitmap(pack_dir, &**disk, &written.checksum, &bytes)?),
+    };
+    lock.write_all(midx.bytes().as_ref()).map_err(unavailable(&path))?;
     lock.commit().map_err(unavailable(&path))?;
     disk.sync_dir(pack_dir).map_err(unavailable(pack_dir))?;
     remove_companions(pack_dir, &**disk, Some(&written.checksum));
     Ok(written)
 }
 
+/// The name, without an ending, of the files that belong to a multi-pack index.
+pub(super) fn companion_name(checksum: &Digest) -> String {
+    format!("multi-pack-index-{checksum}")
+}
+
+/// Puts a bitmap in place, which nobody reads before its index is there.
+fn put_bitmap(
+    pack_dir: &Path,
+    disk: &dyn Disk,
+    checksum: &Digest,
+    bytes: &[u8],
+) -> Result<PathBuf, MidxFileError> {
+    let path = pack_dir.join(companion_name(checksum)).with_added_extension("bitmap");
+    let (scratch, mut file) = super::create_scratch(disk, pack_dir, "tmp_bitmap_", Access::ReadOnly)
+        .map_err(|error| MidxFileError::Unavailable { path: path.clone(), source: error.into() })?;
+    let done = file.write_all(bytes).and_then(|()| file.sync());
+    drop(file);
+    match done.and_then(|()| disk.rename(&scratch, &path)) {
+        Ok(()) => Ok(path),
+        Err(error) => {
+            let _ = disk.remove_file(&scratch);
+            Err(unavailable(&path)(error))
+        }
+    }
+}
+
 /// Whether two names mean one pack: that of its index, of the pack, or without an ending.
-fn same(name: &str, other: &str) -> bool {
+pub(super) fn same(name: &str, other: &str) -> bool {
     let stem = |name: &str| {
         let stem = name.strip_suffix(".idx").or_else(|| name.strip_suffix(".pack"));
         stem.unwrap_or(name).to_owned()
@@ -231,7 +345,7 @@ fn same(name: &str, other: &str) -> bool {
     stem(name) == stem(other)
 }
 
-fn candidates(
+pub(super) fn candidates(
     pack_dir: &Path,
     format: ObjectFormat,
     wanted: &WriteMidx,
@@ -291,7 +405,7 @@ pub fn remove_multi_pack_index(pack_dir: &Path, disk: &dyn Disk) -> Result<(), M
 /// Removes bitmaps and reverse indexes of multi-pack indexes other than that of `current`, and what is left of
 /// a chain: all of it is found by the checksum in its name, so what stays behind does no harm.
 fn remove_companions(pack_dir: &Path, disk: &dyn Disk, current: Option<&Digest>) {
-    let current = current.map(|checksum| format!("multi-pack-index-{checksum}"));
+    let current = current.map(companion_name);
     let remove_in = |dir: &Path, extensions: &[&str]| {
         let Ok(entries) = std::fs::read_dir(dir) else { return };
         for name in entries.flatten().map(|entry| entry.file_name()) {
@@ -306,8 +420,8 @@ fn remove_companions(pack_dir: &Path, disk: &dyn Disk, current: Option<&Digest>)
         }
     };
     remove_in(pack_dir, &["bitmap", "rev"]);
-    let chain_dir = pack_dir.join("multi-pack-index.d");
-    if disk.remove_file(&chain_dir.join("multi-pack-index-chain")).is_ok() {
+    let chain_dir = pack_dir.join(CHAIN_DIR);
+    if disk.remove_file(&chain_dir.join(CHAIN_NAME)).is_ok() {
         remove_in(&chain_dir, &["midx", "bitmap", "rev"]);
         let _ = disk.remove_dir(&chain_dir);
     }

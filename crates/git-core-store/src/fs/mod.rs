@@ -11,6 +11,7 @@ pub mod layout;
 mod loose;
 mod map;
 pub mod midx;
+mod midx_chain;
 mod midx_verify;
 mod objects;
 mod packs;

@@ -85,7 +85,7 @@ impl PackList {
 
     /// The bitmap of these packs, if there is one that can be used.
     pub(crate) fn bitmap(&self) -> Option<Arc<StoredBitmap>> {
-        self.bitmap.get_or_init(|| super::bitmap::find(self.set.packs())).clone()
+        self.bitmap.get_or_init(|| super::bitmap::find(self.set.packs(), self.set.indexes())).clone()
     }
 
     /// Packs that are there and cannot be opened.

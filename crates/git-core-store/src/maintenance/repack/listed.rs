@@ -1,6 +1,6 @@
 //! What the multi-pack index says of its packs: how many objects it leads to in each.
 
-use crate::fs::midx::{FILE_NAME, open_midx};
+use crate::fs::midx::open_midx;
 use crate::maintenance::MaintenanceError;
 use git_core_idx::SharedBytes;
 use git_core_idx::midx::{MidxFile, MidxPosition};
@@ -33,8 +33,8 @@ impl Listed {
     /// Reads the multi-pack index of a directory; `None` where there is none.
     ///
     /// # Errors
-    /// [`MaintenanceError::Invalid`] with the words of `refusal` for a chain of files, others when the index cannot
-    /// be read.
+    /// [`MaintenanceError::Invalid`] with the words of `refusal` for a chain of several files, others when the index
+    /// cannot be read.
     pub(super) fn read(
         dir: &Path,
         format: ObjectFormat,
@@ -43,7 +43,8 @@ impl Listed {
     ) -> Result<Option<Self>, MaintenanceError> {
         let mut files = open_midx(dir, format)?;
         let Some((path, midx)) = files.pop() else { return Ok(None) };
-        if path != dir.join(FILE_NAME) {
+        // A chain of one file is as good as a single file.
+        if !files.is_empty() {
             return Err(MaintenanceError::Invalid(refusal.to_owned()));
         }
         let mut packs: Vec<ListedPack> = midx

@@ -23,9 +23,11 @@ pub use options::{
 use super::files::fan_out;
 use super::reachable::Names;
 use super::{DryRun, MaintenanceError, mtimes, prune_packed, reachable, roots, server_info};
-use crate::fs::midx::{MidxFileError, WriteMidx, write_multi_pack_index};
+use crate::fs::midx::{
+    MidxBitmap, MidxFileError, WriteMidx, write_multi_pack_bitmap, write_multi_pack_index,
+};
 use crate::fs::sys::Access;
-use crate::fs::{FsObjects, FsStorage, bitmap_of_pack};
+use crate::fs::{FsObjects, FsStorage, bitmap_of_pack, bitmap_tips};
 use crate::walk::{BitmapOptions, BitmapWriteError, ObjectSet};
 use crate::{Snapshot, Storage as _, StoredPack};
 use cruft::Cruft;
@@ -90,7 +92,7 @@ pub fn repack(
     };
     // A multi-pack index must not name packs that are gone.
     match options.midx {
-        MultiPackIndex::Write => write_midx(objects, &going, options)?,
+        MultiPackIndex::Write => write_midx(&survey, &going, options, cx)?,
         MultiPackIndex::Leave => remove::midx_of(objects, &replaced)?,
     }
     if options.redundant == Redundant::Remove {
@@ -103,13 +105,16 @@ pub fn repack(
     Ok(report)
 }
 
-/// Writes a multi-pack index of all packs but those that are about to go.
+/// Writes a multi-pack index of all packs but those that are about to go, with a bitmap if it is to have one. One of
+/// packs that lack something which they refer to cannot.
 fn write_midx(
-    objects: &FsObjects,
+    survey: &Survey<'_>,
     going: &[PathBuf],
     options: &RepackOptions,
+    cx: &Context,
 ) -> Result<(), MaintenanceError> {
-    let dir = objects.dir().join("pack");
+    let objects = survey.objects;
+    let (dir, format, disk) = (objects.dir().join("pack"), objects.format(), objects.disk());
     let mut wanted = WriteMidx::default();
     let name =
         |path: &Path| path.with_extension("idx").file_name().map(|name| name.to_string_lossy().into_owned());
@@ -121,7 +126,19 @@ fn write_midx(
         let largest = staying.max_by_key(|pack| pack.pack.count());
         wanted.preferred = largest.and_then(|pack| name(Path::new(&pack.name)));
     }
-    match write_multi_pack_index(&dir, objects.format(), objects.disk(), &wanted) {
+    if let Some(how) = &options.bitmap {
+        let tips = bitmap_tips(&*survey.snapshot)?;
+        let bitmap = MidxBitmap { snapshot: &*survey.snapshot, tips: &tips, options: how };
+        match write_multi_pack_bitmap(&dir, format, disk, &wanted, bitmap, cx) {
+            Ok(written) => return remove::bitmaps_of(&written, &**disk),
+            Err(MidxFileError::NoPacks) => return Ok(()),
+            Err(MidxFileError::Bitmap(error @ BitmapWriteError::NotClosed { .. })) => {
+                tracing::warn!(%error, "no bitmap is written");
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    match write_multi_pack_index(&dir, format, disk, &wanted) {
         Ok(_) | Err(MidxFileError::NoPacks) => Ok(()),
         Err(error) => Err(error.into()),
     }
@@ -179,7 +196,7 @@ fn all(
     }
     leave_borrowed(survey, &mut set, options)?;
     let stems = write(survey, target, &set, &[], report, cx)?;
-    if let ([stem], Some(how)) = (&stems[..], &options.bitmap) {
+    if let ([stem], Some(how), MultiPackIndex::Leave) = (&stems[..], &options.bitmap, options.midx) {
         add_bitmap(survey, stem, how, cx)?;
     }
 

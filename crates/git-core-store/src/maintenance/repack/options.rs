@@ -25,7 +25,8 @@ pub struct RepackOptions {
     pub keep: Vec<ObjectId>,
     /// Whether the files that dumb transports read are brought up to date.
     pub server_info: ServerInfo,
-    /// How a bitmap of the new pack is written, with [`Scope::All`] and if it is one pack; `None` writes none.
+    /// How a bitmap is written: of the multi-pack index, if one is written, else of the new pack, with [`Scope::All`]
+    /// and if it is one pack; `None` writes none.
     pub bitmap: Option<BitmapOptions>,
     /// Whether a multi-pack index of the packs is written.
     pub midx: MultiPackIndex,

@@ -3,7 +3,7 @@
 use super::RepackReport;
 use crate::StoredPack;
 use crate::fs::FsObjects;
-use crate::fs::midx::{open_midx, remove_multi_pack_index};
+use crate::fs::midx::{WrittenMidx, open_midx, remove_multi_pack_index};
 use crate::fs::sys::Disk;
 use crate::maintenance::MaintenanceError;
 use git_core_object::Objects as _;
@@ -35,6 +35,17 @@ pub(super) fn midx_of(objects: &FsObjects, replaced: &[Arc<StoredPack>]) -> Resu
         Err(_) => !replaced.is_empty(),
     };
     if named { Ok(remove_multi_pack_index(&dir, &**objects.disk())?) } else { Ok(()) }
+}
+
+/// Removes the bitmaps of the packs of a multi-pack index that has one itself.
+pub(super) fn bitmaps_of(written: &WrittenMidx, disk: &dyn Disk) -> Result<(), MaintenanceError> {
+    let (Some(dir), Some(bitmap)) = (written.path.parent(), &written.bitmap) else { return Ok(()) };
+    if bitmap.exists() {
+        for name in &written.names {
+            remove(disk, &dir.join(name).with_extension("bitmap"))?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes packs.
