@@ -46,11 +46,7 @@ impl Pack {
         let offset = self.offset(position)?;
         let reverse = self.reverse()?;
         let damaged = |error| self.damaged_idx(&error);
-        let guessed = *rank < reverse.count() && reverse.position(*rank).map_err(damaged)? == position;
-        if !guessed {
-            let found = reverse.rank_of(self.idx(), offset).map_err(damaged)?;
-            *rank = found.ok_or_else(|| self.corrupt(offset, "the reverse index does not have it"))?;
-        }
+        *rank = self.rank_near(position, *rank)?;
         let range = reverse.entry_range(self.idx(), *rank, self.trailer_at()).map_err(damaged)?;
         *rank += 1;
         let (header, header_len) = self.entry_header(offset)?;
@@ -58,5 +54,17 @@ impl Pack {
             return Err(self.corrupt(offset, "its header runs into the next entry"));
         }
         Ok(RawEntry { header, header_len, range, crc: self.idx().crc_at(position) })
+    }
+
+    /// The place in the pack of the entry of a row of the index; `guess` says where it probably is.
+    pub(crate) fn rank_near(&self, position: IdxPosition, guess: u32) -> Result<u32, ReadError> {
+        let reverse = self.reverse()?;
+        let damaged = |error| self.damaged_idx(&error);
+        if guess < reverse.count() && reverse.position(guess).map_err(damaged)? == position {
+            return Ok(guess);
+        }
+        let offset = self.offset(position)?;
+        let found = reverse.rank_of(self.idx(), offset).map_err(damaged)?;
+        found.ok_or_else(|| self.corrupt(offset, "the reverse index does not have it"))
     }
 }

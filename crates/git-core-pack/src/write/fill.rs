@@ -8,6 +8,7 @@ use crate::delta::DeltaIndex;
 use crate::inflate::Deflater;
 use crate::search::{Form, Held};
 use crate::write::plan::{Finder, Reuse, Source};
+use crate::write::run::Moves;
 use crate::write::stream::{Incoming, StreamObject};
 use crate::write::{DeltaForm, PackPlan, WriteError};
 use crate::{EntryHeader, EntryKind, Pack, RawEntry, Reader, pack_header};
@@ -137,14 +138,16 @@ pub struct PackWriter {
     content: Vec<u8>,
     /// The rank of the entry last copied from each pack: the next one mostly follows it.
     pub(super) ranks: Vec<u32>,
+    /// By pack: where its entries went together.
+    pub(super) moves: Vec<Moves>,
     written: Option<Written>,
     /// Objects that are not in an earlier pack, and those written into this one.
     left: u32,
-    here: u32,
-    deltas: u32,
-    reused: u32,
-    reused_deltas: u32,
-    entries: Vec<IdxEntry>,
+    pub(super) here: u32,
+    pub(super) deltas: u32,
+    pub(super) reused: u32,
+    pub(super) reused_deltas: u32,
+    pub(super) entries: Vec<IdxEntry>,
     task: Option<Task>,
 }
 
@@ -197,6 +200,7 @@ impl PackWriter {
             reader: Reader::new(),
             content: Vec::new(),
             ranks: vec![0; plan.packs.len()],
+            moves: std::iter::repeat_with(Moves::default).take(plan.packs.len()).collect(),
             written: None,
             left: count as u32,
             here: 0,
@@ -280,6 +284,9 @@ impl PackWriter {
 
     /// Does one piece of work; `false` when all items are written.
     fn advance(&mut self, out: &mut Vec<u8>, target: usize) -> Result<bool, WriteError> {
+        if self.current.is_none() && self.pending.is_empty() && self.copy_run(out, target)? {
+            return Ok(true);
+        }
         let before = out.len();
         let ended = match self.current.take() {
             None => {
@@ -485,6 +492,8 @@ impl PackWriter {
             }
         };
         self.offsets[item as usize] = self.offset;
+        let shift = self.offset.wrapping_sub(entry.range.start);
+        self.moves[pack_number as usize].note(entry.range.start, entry.range.end, shift);
         self.deltas += u32::from(kind.is_delta());
         self.reused_deltas += u32::from(kind.is_delta());
         self.reused += 1;

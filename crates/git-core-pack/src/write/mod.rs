@@ -7,6 +7,7 @@ mod copy;
 mod error;
 mod fill;
 mod plan;
+mod run;
 mod split;
 mod stream;
 

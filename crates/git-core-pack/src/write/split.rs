@@ -1,6 +1,7 @@
 //! Packs of bounded size: one plan written as several packs (`--max-pack-size`).
 
 use super::fill::{ELSEWHERE, PENDING, PackWriter, TODO};
+use super::run::Moves;
 use crate::delta::DeltaIndex;
 use crate::search::{Form, Found, Held};
 use crate::write::plan::Source;
@@ -77,6 +78,7 @@ impl PackWriter {
             };
         }
         self.pending.clear();
+        self.moves.iter_mut().for_each(Moves::clear);
         self.next = 0;
     }
 }
