@@ -10,12 +10,14 @@ use super::{FilesRefs, Shared, packed, place, reflog};
 use crate::CommitError;
 use crate::fs::sys::{Access, scratch_name};
 use crate::lock::{LockError, LockFile};
+use bstr::BString;
 use git_core_config::wildmatch::Pattern;
 use git_core_object::{BoxError, Context, ErrorKind, ObjectId, Objects, ReadError, Stopped};
 use git_core_ref::{RefName, Target};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The fewest loose refs that are worth packing with [`PackWhen::Needed`].
 const AUTO_LEAST: usize = 16;
@@ -218,6 +220,12 @@ fn drop_dangling(
     Ok(())
 }
 
+/// So many refs and more are removed by several threads: the system works at several directories at once.
+const SHARED_FROM: usize = 1 << 10;
+/// About how many refs a thread takes at a time. Those of one directory stay together, as nobody else can change it
+/// meanwhile.
+const SHARE: usize = 256;
+
 /// Removes the files of refs that hold what was packed.
 fn remove(
     shared: &Shared,
@@ -225,37 +233,91 @@ fn remove(
     report: &mut PackRefsReport,
     cx: &Context,
 ) -> Result<(), PackRefsError> {
-    const CHECK_EVERY: usize = 1 << 8;
-    // One name of each directory that may be empty now.
-    let mut emptied = BTreeMap::new();
-    let mut result = Ok(());
-    // Empty, and held to the end: the locks of the refs are further names of it.
-    let anchor = Anchor::new(shared);
-    for (at, (name, id)) in packed.iter().enumerate() {
-        if at.is_multiple_of(CHECK_EVERY)
-            && let Err(stopped) = cx.check()
-        {
-            result = Err(stopped.into());
-            break;
-        }
-        let Some(id) = id else { continue };
-        match remove_one(shared, name, id, anchor.path()) {
-            Ok(true) => {
-                report.removed += 1;
-                if let Some(parent) = name.parents().next() {
-                    emptied.entry(parent.to_owned()).or_insert(name);
-                }
+    let refs: Vec<_> = packed.iter().filter_map(|(name, id)| Some((name, id.as_ref()?))).collect();
+    let shares: Vec<_> = match refs.len() < SHARED_FROM {
+        true => vec![&refs[..]],
+        false => by_directory(&refs),
+    };
+    let threads = cx.limits().thread_count().min(shares.len());
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut done = Removed::default();
+        // Empty, and held to the end: the locks of the refs are further names of it.
+        let anchor = Anchor::new(shared);
+        while let Some(share) = shares.get(next.fetch_add(1, Ordering::Relaxed)) {
+            done.stopped = done.stopped.or(cx.check().err());
+            if done.stopped.is_some() {
+                break;
             }
-            Ok(false) => {}
-            Err(error) => report.left.push((name.clone(), error)),
+            done.remove(shared, share, anchor.path());
         }
+        done
+    };
+    let mut all = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let mut all = vec![work()];
+        for other in others {
+            all.push(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        all
+    });
+    for done in &mut all {
+        report.removed += done.count;
+        report.left.append(&mut done.left);
     }
+    report.left.sort_by(|(a, _), (b, _)| a.cmp(b));
     // Directories below others come first.
-    let names: BTreeSet<_> = emptied.into_values().collect();
+    let names: BTreeSet<_> = all.iter().flat_map(|done| done.emptied.values().copied()).collect();
     for name in names.into_iter().rev() {
         reflog::remove_empty_parents(&*shared.disk, &shared.places.common_dir, name);
     }
-    result
+    match all.into_iter().find_map(|done| done.stopped) {
+        Some(stopped) => Err(stopped.into()),
+        None => Ok(()),
+    }
+}
+
+/// Cuts refs, which are sorted, where the directory changes.
+fn by_directory<'r, 'a>(refs: &'r [(&'a RefName, &'a ObjectId)]) -> Vec<&'r [(&'a RefName, &'a ObjectId)]> {
+    let directory = |at: usize| refs[at].0.parents().next();
+    let (mut shares, mut start) = (Vec::new(), 0);
+    for at in 1..refs.len() {
+        if at - start >= SHARE && directory(at) != directory(at - 1) {
+            shares.push(&refs[start..at]);
+            start = at;
+        }
+    }
+    shares.push(&refs[start..]);
+    shares
+}
+
+/// What one thread has done.
+#[derive(Default)]
+struct Removed<'a> {
+    count: u64,
+    left: Vec<(RefName, CommitError)>,
+    /// One name of each directory that may be empty now.
+    emptied: BTreeMap<BString, &'a RefName>,
+    stopped: Option<Stopped>,
+}
+
+impl<'a> Removed<'a> {
+    fn remove(&mut self, shared: &Shared, refs: &[(&'a RefName, &ObjectId)], anchor: Option<&Path>) {
+        for (name, id) in refs {
+            match remove_one(shared, name, id, anchor) {
+                Ok(true) => {
+                    self.count += 1;
+                    if let Some(parent) = name.parents().next()
+                        && !self.emptied.contains_key(parent)
+                    {
+                        self.emptied.insert(parent.to_owned(), name);
+                    }
+                }
+                Ok(false) => {}
+                Err(error) => self.left.push(((*name).clone(), error)),
+            }
+        }
+    }
 }
 
 /// An empty file beside the refs that locks can be names of. Without it, locks are files.
