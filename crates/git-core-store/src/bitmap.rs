@@ -8,6 +8,7 @@ use git_core_idx::bitmap::{BitOrder, BitmapError, BitmapFile, ObjectType};
 use git_core_idx::midx::{MidxFile, MidxPosition};
 use git_core_idx::{Digest, IdxPosition, RevFile, SharedBytes};
 use git_core_object::{ObjectId, ReadError};
+use git_core_pack::Written;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -150,6 +151,49 @@ impl BitmapRows for MidxRows {
 
     fn is_pack(&self) -> bool {
         false
+    }
+}
+
+/// The rows of the index that a pack will have which has just been written, with
+/// [`record`](git_core_pack::WriteOptions::record).
+pub struct WrittenRows<'a>(&'a Written);
+
+impl<'a> WrittenRows<'a> {
+    /// The rows of this pack.
+    pub const fn new(written: &'a Written) -> Self {
+        WrittenRows(written)
+    }
+}
+
+impl BitmapRows for WrittenRows<'_> {
+    fn packs(&self) -> &[Arc<StoredPack>] {
+        // It is not stored yet.
+        &[]
+    }
+
+    fn count(&self) -> u32 {
+        self.0.objects
+    }
+
+    fn lookup(&self, id: &ObjectId) -> Option<u32> {
+        let row = self.0.entries.binary_search_by(|entry| entry.id.cmp(id)).ok()?;
+        u32::try_from(row).ok()
+    }
+
+    fn id_at(&self, row: u32) -> ObjectId {
+        self.0.entries[row as usize].id
+    }
+
+    fn order(&self) -> Result<Vec<u32>, ReadError> {
+        Ok(self.0.order())
+    }
+
+    fn checksum(&self) -> Digest {
+        self.0.checksum
+    }
+
+    fn is_pack(&self) -> bool {
+        true
     }
 }
 

@@ -23,7 +23,7 @@ mod storage;
 pub mod walk;
 
 pub use altered::{Alterations, Altered};
-pub use bitmap::{BitmapRows, MidxRows, PackRows, StoredBitmap};
+pub use bitmap::{BitmapRows, MidxRows, PackRows, StoredBitmap, WrittenRows};
 pub use error::{CommitError, ReceiveError};
 pub use storage::{
     Committed, Location, ObjectObserver, PackOptions, PackReceived, Quarantine, Reference, Snapshot, Storage,

@@ -5,12 +5,11 @@
 use super::pack_objects_options::WriteBitmap;
 use crate::fail::{Failure, chain};
 use git_core::Repository;
-use git_core::idx::Digest;
-use git_core::object::{Context, ObjectId, ReadError};
+use git_core::object::Context;
 use git_core::pack::Written;
 use git_core::store::fs::{bitmap_options, bitmap_tips};
 use git_core::store::walk::{BitmapOptions, BitmapWriteError, write_bitmap};
-use git_core::store::{BitmapRows, Snapshot, StoredPack};
+use git_core::store::{Snapshot, WrittenRows};
 use std::sync::Arc;
 
 /// How the bitmap of the pack is made.
@@ -45,7 +44,7 @@ impl Bitmap {
     /// The bytes of the `.bitmap` file; `None` when the pack has no commit that a ref leads to.
     pub(super) fn of(&self, pack: &Written, cx: &Context) -> Result<Option<Vec<u8>>, Failure> {
         let tips = bitmap_tips(&*self.snapshot)?;
-        match write_bitmap(&*self.snapshot, &Rows(pack), &tips, &self.options, cx) {
+        match write_bitmap(&*self.snapshot, &WrittenRows::new(pack), &tips, &self.options, cx) {
             Ok(bytes) => Ok(bytes),
             Err(BitmapWriteError::NotClosed { id }) => {
                 eprintln!(
@@ -56,40 +55,5 @@ impl Bitmap {
             }
             Err(error) => Err(Failure::fatal(chain(&error))),
         }
-    }
-}
-
-/// The rows of the index that the pack will have.
-struct Rows<'a>(&'a Written);
-
-impl BitmapRows for Rows<'_> {
-    fn packs(&self) -> &[Arc<StoredPack>] {
-        // It is not stored yet.
-        &[]
-    }
-
-    fn count(&self) -> u32 {
-        self.0.objects
-    }
-
-    fn lookup(&self, id: &ObjectId) -> Option<u32> {
-        let row = self.0.entries.binary_search_by(|entry| entry.id.cmp(id)).ok()?;
-        u32::try_from(row).ok()
-    }
-
-    fn id_at(&self, row: u32) -> ObjectId {
-        self.0.entries[row as usize].id
-    }
-
-    fn order(&self) -> Result<Vec<u32>, ReadError> {
-        Ok(self.0.order())
-    }
-
-    fn checksum(&self) -> Digest {
-        self.0.checksum
-    }
-
-    fn is_pack(&self) -> bool {
-        true
     }
 }

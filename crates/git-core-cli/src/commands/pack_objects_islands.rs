@@ -5,28 +5,40 @@ use git_core::Repository;
 use git_core::object::{Context, ObjectId};
 use git_core::pack::Islands;
 use git_core::store::Snapshot;
-use git_core::store::walk::{self, Query};
+use git_core::store::walk::{self, Groups, ObjectSet, PackOrder};
 use regex::bytes::Regex;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-/// Which islands each object belongs to: objects of the same islands are of one class.
+/// Which islands each object belongs to.
 struct Marks {
-    classes: HashMap<ObjectId, u32>,
-    /// By class: its islands, ascending.
-    islands: Vec<Vec<u32>>,
+    set: ObjectSet,
+    groups: Groups,
+}
+
+impl Marks {
+    fn class(&self, id: &ObjectId) -> Option<u32> {
+        self.groups.class(self.set.numbers().lookup(id)?)
+    }
+}
+
+impl fmt::Debug for Marks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Marks").finish_non_exhaustive()
+    }
 }
 
 impl Islands for Marks {
     fn may_use(&self, object: &ObjectId, base: &ObjectId) -> bool {
-        let Some(object) = self.classes.get(object) else { return true };
-        let Some(base) = self.classes.get(base) else { return false };
+        let Some(object) = self.class(object) else { return true };
+        let Some(base) = self.class(base) else { return false };
         if object == base {
             return true;
         }
-        let base = &self.islands[*base as usize];
-        self.islands[*object as usize].iter().all(|island| base.binary_search(island).is_ok())
+        let base = self.groups.of_class(base);
+        self.groups.of_class(object).iter().all(|island| base.binary_search(island).is_ok())
     }
 }
 
@@ -61,22 +73,13 @@ pub(super) fn find(
         let groups: Vec<&[u8]> = captures.iter().skip(1).flatten().map(|group| group.as_bytes()).collect();
         tips.entry(groups.join(&b"-"[..])).or_default().push(id);
     }
-    let mut marks = Marks { classes: HashMap::new(), islands: vec![Vec::new()] };
-    for (island, include) in (0u32..).zip(tips.into_values()) {
-        let query = Query { include, ..Query::default() };
-        let set = walk::reachable(snapshot, &query, &cx.clone().quiet())?;
-        // Of each class, the part that this island reaches becomes a class of its own.
-        let mut moved: HashMap<u32, u32> = HashMap::new();
-        for id in set.ids() {
-            let class = marks.classes.entry(id).or_insert(0);
-            let islands = &mut marks.islands;
-            *class = *moved.entry(*class).or_insert_with(|| {
-                let mut more = islands[*class as usize].clone();
-                more.push(island);
-                islands.push(more);
-                (islands.len() - 1) as u32
-            });
-        }
-    }
-    Ok(Some(Arc::new(marks)))
+    let tips: Vec<(u32, ObjectId)> = (0..)
+        .zip(tips.into_values())
+        .flat_map(|(island, ids)| ids.into_iter().map(move |id| (island, id)))
+        .collect();
+    let roots: Vec<ObjectId> = tips.iter().map(|(_, id)| *id).collect();
+    let counted = walk::count_for_pack(snapshot, &roots, PackOrder::default(), &cx.clone().quiet())?;
+    let (set, story) = counted.into_parts();
+    let groups = story.groups(snapshot, &set, &tips, cx)?;
+    Ok(Some(Arc::new(Marks { set, groups })))
 }

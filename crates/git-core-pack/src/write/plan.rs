@@ -22,7 +22,7 @@ pub enum Reuse {
 }
 
 /// Says which deltas `pack.island` rules out.
-pub trait Islands: Send + Sync {
+pub trait Islands: Send + Sync + fmt::Debug {
     /// Whether whoever fetches `object` is sure to fetch `base` too. A base that is not in the pack is not asked
     /// about.
     fn may_use(&self, object: &ObjectId, base: &ObjectId) -> bool;

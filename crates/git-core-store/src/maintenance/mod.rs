@@ -27,7 +27,7 @@ pub use prune_packed::prune_packed;
 pub use reflog::{ReflogAges, ReflogExpiry, expire_reflogs};
 pub use repack::{
     BatchOptions, Borrowed, CruftOptions, KeptObjects, MultiPackIndex, Redundant, RepackOptions,
-    RepackReport, Scope, ServerInfo, Unreachable, expire_packs, repack, repack_batch,
+    RepackReport, Scope, ServerInfo, Unreachable, expire_packs, loosen_unreachable, repack, repack_batch,
 };
 pub use roots::{Roots, roots};
 pub use server_info::update as update_server_info;

@@ -59,7 +59,7 @@ pub fn prune(
     let (disk, dir) = (&**objects.disk(), objects.dir());
     let snapshot = storage.snapshot()?;
     let roots = roots(storage, &*snapshot, cx)?;
-    let mut alive = reachable::from_roots(&*snapshot, &roots, &options.keep, reachable::Names::Ignored, cx)?;
+    let mut alive = reachable::from_roots(&*snapshot, &roots, &options.keep, cx)?;
     if options.expire != i64::MAX {
         let recent = recent(&*snapshot, dir, objects.format(), options.expire, &alive)?;
         reachable::add_with_history(&*snapshot, &mut alive, recent, cx)?;

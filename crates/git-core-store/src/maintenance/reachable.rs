@@ -2,36 +2,44 @@
 
 use super::{MaintenanceError, Roots};
 use crate::Snapshot;
-use crate::walk::{ObjectSet, Query, reachable, reachable_named};
+use crate::walk::{Counted, ObjectSet, PackOrder, Query, count_for_pack, reachable};
 use git_core_object::{Context, Kind, ObjectId, ReadError, TagRef, TreeRef};
-
-/// Whether it is noted under which names objects are met, which a search for deltas wants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Names {
-    Ignored,
-    Noted,
-}
 
 /// Everything that refs, reflogs and `extra` reach. All of it has to be there, but for what `extra` names itself.
 pub(super) fn from_roots(
     snapshot: &dyn Snapshot,
     roots: &Roots,
     extra: &[ObjectId],
-    names: Names,
     cx: &Context,
 ) -> Result<ObjectSet, MaintenanceError> {
-    let mut include: Vec<ObjectId> = roots.refs.iter().chain(&roots.reflogs).copied().collect();
+    let query = Query { include: all_of(snapshot, roots, extra)?, ..Query::default() };
+    Ok(reachable(snapshot, &query, cx)?)
+}
+
+/// As [`from_roots`], for packing it.
+pub(super) fn for_pack(
+    snapshot: &dyn Snapshot,
+    roots: &Roots,
+    extra: &[ObjectId],
+    order: PackOrder,
+    cx: &Context,
+) -> Result<Counted, MaintenanceError> {
+    Ok(count_for_pack(snapshot, &all_of(snapshot, roots, extra)?, order, cx)?)
+}
+
+fn all_of(
+    snapshot: &dyn Snapshot,
+    roots: &Roots,
+    extra: &[ObjectId],
+) -> Result<Vec<ObjectId>, MaintenanceError> {
+    let mut all: Vec<ObjectId> = roots.refs.iter().chain(&roots.reflogs).copied().collect();
     for id in extra {
         // An index may hold what was never stored, such as a file that is only intended to be added.
         if snapshot.contains(id)? {
-            include.push(*id);
+            all.push(*id);
         }
     }
-    let query = Query { include, ..Query::default() };
-    Ok(match names {
-        Names::Ignored => reachable(snapshot, &query, cx)?,
-        Names::Noted => reachable_named(snapshot, &query, cx)?,
-    })
+    Ok(all)
 }
 
 /// Adds objects with all they reach. What is missing on the way does not matter, since nothing depends on it.

@@ -1,68 +1,36 @@
 //! What each commit's tree has that its first parent's has not: the entries that differ, and all below them.
+//!
+//! The lists are the same whoever makes them and in whatever order: what is derived from them does not depend on how
+//! threads take turns.
 
-use super::bitmap_write::BitmapWriteError;
-use super::covered::for_each_bit;
-use super::marks::Marks;
-use crate::{BitmapRows, Snapshot};
-use git_core_idx::bitmap::{BitOrder, name_hash};
+use super::trees::{common_prefix, common_suffix};
+use crate::Snapshot;
+use bstr::ByteSlice as _;
 use git_core_object::tree::entry_order;
-use git_core_object::{Context, EntryKind, Kind, ObjectId, Phase, ReadError, TreeRef};
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use git_core_object::{Context, EntryKind, Kind, ObjectFormat, ObjectId, ReadError, Task, TreeRef};
+use hashbrown::{HashMap, HashSet};
+use std::cmp::Ordering;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering as Order};
+use std::sync::{Mutex, PoisonError};
 
 /// How many commits a thread takes at a time; neighbours share most of their trees.
 const CHUNK: usize = 512;
-/// Bytes of trees that a thread keeps.
-const KEPT_BYTES: usize = 16 << 20;
+/// Bytes of trees that a thread keeps, twice.
+const KEPT_BYTES: usize = 8 << 20;
 /// As for other walks of trees.
 const MAX_DEPTH: usize = 4096;
 
-/// What is learned of objects on the way, by bit.
-pub(super) struct Recorder<'a> {
-    rows: &'a dyn BitmapRows,
-    order: &'a BitOrder,
-    trees: Marks,
-    blobs: Marks,
-    /// By row.
-    hashes: Option<Vec<AtomicU32>>,
+/// Is told of every tree and blob that a commit introduces.
+pub(super) trait Meet: Sync {
+    /// Why an object cannot be taken.
+    type Error: From<ReadError> + Send;
+
+    /// Takes an object that a commit introduces at a path; gives the number that stands for it in the lists.
+    fn met(&self, id: &ObjectId, kind: EntryKind, path: &[u8], commit: u32) -> Result<u32, Self::Error>;
 }
 
-impl<'a> Recorder<'a> {
-    pub(super) fn new(rows: &'a dyn BitmapRows, order: &'a BitOrder, hashes: bool) -> Self {
-        let count = order.count();
-        let hashes = hashes.then(|| (0..count).map(|_| AtomicU32::new(0)).collect());
-        Recorder { rows, order, trees: Marks::new(count), blobs: Marks::new(count), hashes }
-    }
-
-    /// Notes an object that was met at a path; gives its bit.
-    fn met(&self, id: &ObjectId, kind: EntryKind, path: &[u8]) -> Result<u32, BitmapWriteError> {
-        let row = self.rows.lookup(id).ok_or(BitmapWriteError::NotClosed { id: *id })?;
-        let bit = self.order.bit(row);
-        let new = if kind == EntryKind::Tree { self.trees.insert(bit) } else { self.blobs.insert(bit) };
-        if let Some(hashes) = &self.hashes
-            && new
-        {
-            hashes[row as usize].store(name_hash(path), Ordering::Relaxed);
-        }
-        Ok(bit)
-    }
-
-    pub(super) fn for_each_tree(&self, visit: impl FnMut(u32)) {
-        for_each_bit(&self.trees.words(), visit);
-    }
-
-    pub(super) fn for_each_blob(&self, visit: impl FnMut(u32)) {
-        for_each_bit(&self.blobs.words(), visit);
-    }
-
-    /// The hashes of the paths, by row.
-    pub(super) fn into_hashes(self) -> Option<Vec<u32>> {
-        Some(self.hashes?.into_iter().map(AtomicU32::into_inner).collect())
-    }
-}
-
-/// The bits of the objects that each commit introduces; some may come with more than one commit.
+/// The numbers of the trees and blobs that each commit introduces; some may come with more than one commit.
 pub(super) struct Introduced {
     chunks: Vec<Lists>,
 }
@@ -70,50 +38,46 @@ pub(super) struct Introduced {
 /// The lists of [`CHUNK`] commits.
 #[derive(Default)]
 struct Lists {
-    bits: Vec<u32>,
+    numbers: Vec<u32>,
     /// Where the list of each commit ends.
     ends: Vec<u32>,
 }
 
 impl Introduced {
-    /// Compares the tree of every commit with that of its first parent.
-    pub(super) fn find(
+    /// Compares the tree of every commit with that of its first parent, on several threads.
+    pub(super) fn find<M: Meet>(
         snapshot: &dyn Snapshot,
         trees: &[ObjectId],
         first_parents: &[Option<u32>],
-        recorder: &Recorder<'_>,
+        meet: &M,
+        task: Task,
         cx: &Context,
-    ) -> Result<Self, BitmapWriteError> {
+    ) -> Result<Self, M::Error> {
         let count = trees.len().div_ceil(CHUNK);
         let threads = cx.limits().thread_count().min(count).max(1);
         let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
         let done = Mutex::new(Vec::with_capacity(count));
-        let progress = Mutex::new(cx.task(Phase::Counting, Some(trees.len() as u64)));
-        let work = || -> Result<(), BitmapWriteError> {
-            let mut compare = Compare::new(snapshot, recorder);
-            while !failed.load(Ordering::Relaxed) {
-                // The oldest chunk first.
-                let taken = next.fetch_add(1, Ordering::Relaxed);
-                let Some(chunk) = count.checked_sub(taken + 1) else { break };
+        let task = Mutex::new(task);
+        let work = || -> Result<(), M::Error> {
+            let mut compare = Compare::new(snapshot, meet);
+            while !failed.load(Order::Relaxed) {
+                let chunk = next.fetch_add(1, Order::Relaxed);
+                if chunk >= count {
+                    break;
+                }
                 let from = chunk * CHUNK;
-                let to = trees.len().min(from + CHUNK);
-                let mut lists = Vec::with_capacity(to - from);
-                for at in (from..to).rev() {
+                let mut lists = Lists::default();
+                for at in from..trees.len().min(from + CHUNK) {
                     let parent = first_parents[at].map(|parent| trees[parent as usize]);
-                    let mut list = Vec::new();
                     compare
-                        .commit(&trees[at], parent, &mut list)
-                        .inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
-                    lists.push(list);
+                        .commit(at as u32, &trees[at], parent, &mut lists.numbers)
+                        .inspect_err(|_| failed.store(true, Order::Relaxed))?;
+                    lists.ends.push(lists.numbers.len() as u32);
                 }
                 cx.check().map_err(ReadError::from)?;
-                let mut joined = Lists::default();
-                for list in lists.iter().rev() {
-                    joined.bits.extend_from_slice(list);
-                    joined.ends.push(joined.bits.len() as u32);
-                }
-                done.lock().unwrap_or_else(PoisonError::into_inner).push((chunk, joined));
-                progress.lock().unwrap_or_else(PoisonError::into_inner).add((to - from) as u64);
+                let met = lists.numbers.len() as u64;
+                done.lock().unwrap_or_else(PoisonError::into_inner).push((chunk, lists));
+                task.lock().unwrap_or_else(PoisonError::into_inner).add(met);
             }
             Ok(())
         };
@@ -129,77 +93,143 @@ impl Introduced {
         Ok(Introduced { chunks: chunks.into_iter().map(|(_, lists)| lists).collect() })
     }
 
-    /// The bits of the trees and blobs that a commit introduces.
+    /// Puts other numbers in the place of all.
+    pub(super) fn renumber<E>(&mut self, mut to: impl FnMut(u32) -> Result<u32, E>) -> Result<(), E> {
+        for number in self.chunks.iter_mut().flat_map(|lists| &mut lists.numbers) {
+            *number = to(*number)?;
+        }
+        Ok(())
+    }
+
+    /// The numbers of the trees and blobs that a commit introduces.
     pub(super) fn of(&self, commit: usize) -> &[u32] {
         let lists = &self.chunks[commit / CHUNK];
         let within = commit % CHUNK;
         let start = within.checked_sub(1).map_or(0, |before| lists.ends[before]);
-        &lists.bits[start as usize..lists.ends[within] as usize]
+        &lists.numbers[start as usize..lists.ends[within] as usize]
     }
 }
 
 /// Compares trees on behalf of one thread.
-struct Compare<'a> {
+struct Compare<'a, M> {
     snapshot: &'a dyn Snapshot,
-    recorder: &'a Recorder<'a>,
-    kept: HashMap<ObjectId, Arc<[u8]>>,
+    format: ObjectFormat,
+    meet: &'a M,
+    /// Trees that were read lately, and those before them.
+    kept: HashMap<ObjectId, Rc<Vec<u8>>>,
+    older: HashMap<ObjectId, Rc<Vec<u8>>>,
     bytes: usize,
-    buf: Vec<u8>,
+    /// Where the entry lies that is looked at.
+    path: Vec<u8>,
+    stack: Vec<Pair>,
+    /// The trees that the commit was seen to introduce.
+    visited: HashSet<u32>,
 }
 
-impl<'a> Compare<'a> {
-    fn new(snapshot: &'a dyn Snapshot, recorder: &'a Recorder<'a>) -> Self {
-        Compare { snapshot, recorder, kept: HashMap::new(), bytes: 0, buf: Vec::new() }
+impl<'a, M: Meet> Compare<'a, M> {
+    fn new(snapshot: &'a dyn Snapshot, meet: &'a M) -> Self {
+        Compare {
+            snapshot,
+            format: snapshot.format(),
+            meet,
+            kept: HashMap::new(),
+            older: HashMap::new(),
+            bytes: 0,
+            path: Vec::new(),
+            stack: Vec::new(),
+            visited: HashSet::new(),
+        }
     }
 
     /// Appends what `new` has and `old` has not.
     fn commit(
         &mut self,
+        commit: u32,
         new: &ObjectId,
         old: Option<ObjectId>,
         list: &mut Vec<u32>,
-    ) -> Result<(), BitmapWriteError> {
+    ) -> Result<(), M::Error> {
         if old == Some(*new) {
             return Ok(());
         }
-        list.push(self.recorder.met(new, EntryKind::Tree, b"")?);
+        self.path.clear();
+        list.push(self.meet.met(new, EntryKind::Tree, b"", commit)?);
         // Every level goes through a pair of trees of its own.
-        let mut stack = vec![Pair::open(self, new, old, Vec::new())?];
-        while let Some(pair) = stack.last_mut() {
-            let Some(entry) = pair.next()? else {
-                stack.pop();
+        let root = self.open(new, old)?;
+        self.stack.clear();
+        self.stack.push(root);
+        self.visited.clear();
+        while let Some(pair) = self.stack.last_mut() {
+            let Some(entry) = pair.next(&mut self.path)? else {
+                self.stack.pop();
                 continue;
             };
-            list.push(self.recorder.met(&entry.id, entry.kind, &pair.path)?);
-            if entry.kind == EntryKind::Tree {
-                let path = pair.path.clone();
-                if stack.len() >= MAX_DEPTH {
+            let number = self.meet.met(&entry.id, entry.kind, &self.path, commit)?;
+            list.push(number);
+            // What a tree holds is in the list, or was there before, after the first time: trees may lie in one
+            // another so often that nobody could go through all of their paths.
+            if entry.kind == EntryKind::Tree && self.visited.insert(number) {
+                if self.stack.len() >= MAX_DEPTH {
                     let what = format_args!("tree {}", entry.id);
                     return Err(ReadError::corrupt(what, "trees lie too deep in one another").into());
                 }
-                stack.push(Pair::open(self, &entry.id, entry.old, path)?);
+                let pair = self.open(&entry.id, entry.old)?;
+                self.stack.push(pair);
             }
         }
         Ok(())
     }
 
-    fn read(&mut self, id: &ObjectId) -> Result<Arc<[u8]>, ReadError> {
+    /// Sets out to compare two trees at the path.
+    fn open(&mut self, new: &ObjectId, old: Option<ObjectId>) -> Result<Pair, ReadError> {
+        if !self.path.is_empty() {
+            self.path.push(b'/');
+        }
+        let old = match old {
+            Some(old) => self.read(&old)?,
+            None => Rc::default(),
+        };
+        let now = self.read(new)?;
+        // What both begin with need not be looked at.
+        let same = common_prefix(&old, &now);
+        let mut at = 0;
+        while let Some(end) = entry_end(self.format, &now, at).filter(|end| *end <= same) {
+            at = end;
+        }
+        let tail = common_suffix(&old[at..], &now[at..]);
+        Ok(Pair { id: *new, path_len: self.path.len(), new: now, old, new_at: at, old_at: at, tail })
+    }
+
+    fn read(&mut self, id: &ObjectId) -> Result<Rc<Vec<u8>>, ReadError> {
         if let Some(content) = self.kept.get(id) {
             return Ok(content.clone());
         }
-        let actual = self.snapshot.require(id, &mut self.buf)?;
-        if actual != Kind::Tree {
-            return Err(ReadError::WrongKind { id: *id, expected: Kind::Tree, actual });
-        }
-        let content: Arc<[u8]> = self.buf.as_slice().into();
+        let content = match self.older.remove(id) {
+            Some(content) => content,
+            None => {
+                let mut content = Vec::new();
+                let actual = self.snapshot.require(id, &mut content)?;
+                if actual != Kind::Tree {
+                    return Err(ReadError::WrongKind { id: *id, expected: Kind::Tree, actual });
+                }
+                Rc::new(content)
+            }
+        };
         if self.bytes + content.len() > KEPT_BYTES {
-            self.kept.clear();
+            self.older = std::mem::take(&mut self.kept);
             self.bytes = 0;
         }
         self.bytes += content.len();
         self.kept.insert(*id, content.clone());
         Ok(content)
     }
+}
+
+/// Where the entry that begins at an offset ends, if it does.
+fn entry_end(format: ObjectFormat, content: &[u8], at: usize) -> Option<usize> {
+    let name_end = at + content.get(at..)?.find_byte(0)?;
+    let end = name_end + 1 + format.raw_len();
+    (end <= content.len()).then_some(end)
 }
 
 /// An entry that is new.
@@ -213,39 +243,26 @@ struct New {
 /// A tree that is compared with an earlier one.
 struct Pair {
     id: ObjectId,
-    /// Where the entry lies that was given last.
-    path: Vec<u8>,
     /// How much of the path is that of the tree, its last `/` included.
     path_len: usize,
-    new: Arc<[u8]>,
-    old: Arc<[u8]>,
+    new: Rc<Vec<u8>>,
+    old: Rc<Vec<u8>>,
     new_at: usize,
     old_at: usize,
+    /// How many bytes both end with.
+    tail: usize,
 }
 
 impl Pair {
-    fn open(
-        compare: &mut Compare<'_>,
-        new: &ObjectId,
-        old: Option<ObjectId>,
-        mut path: Vec<u8>,
-    ) -> Result<Self, ReadError> {
-        if !path.is_empty() {
-            path.push(b'/');
-        }
-        let path_len = path.len();
-        let old = match old {
-            Some(old) => compare.read(&old)?,
-            None => Arc::default(),
-        };
-        Ok(Pair { id: *new, path, path_len, new: compare.read(new)?, old, new_at: 0, old_at: 0 })
-    }
-
-    /// The next entry that is new here.
-    fn next(&mut self) -> Result<Option<New>, ReadError> {
+    /// The next entry that is new here; the path is then that of it.
+    fn next(&mut self, path: &mut Vec<u8>) -> Result<Option<New>, ReadError> {
         let format = self.id.format();
         let damaged = |error| ReadError::corrupt(format_args!("tree {}", self.id), error);
         loop {
+            let left = self.new.len() - self.new_at;
+            if left <= self.tail && left == self.old.len() - self.old_at {
+                return Ok(None);
+            }
             let mut entries = TreeRef::new(format, &self.new[self.new_at..]).iter();
             let Some(entry) = entries.next().transpose().map_err(damaged)? else { return Ok(None) };
             self.new_at += entries.offset();
@@ -259,7 +276,7 @@ impl Pair {
                 let mut entries = TreeRef::new(format, &self.old[self.old_at..]).iter();
                 let Some(old) = entries.next().transpose().map_err(damaged)? else { break };
                 match entry_order((old.name, old.mode.kind()), (entry.name, entry.mode.kind())) {
-                    std::cmp::Ordering::Greater => break,
+                    Ordering::Greater => break,
                     found => {
                         self.old_at += entries.offset();
                         if found.is_eq() {
@@ -272,8 +289,8 @@ impl Pair {
             if before.as_ref().is_some_and(|old| old.id == entry.id) {
                 continue;
             }
-            self.path.truncate(self.path_len);
-            self.path.extend_from_slice(entry.name);
+            path.truncate(self.path_len);
+            path.extend_from_slice(entry.name);
             let old = before.filter(|old| old.mode.kind() == EntryKind::Tree).map(|old| old.id);
             return Ok(Some(New { id: entry.id, kind: entry.mode.kind(), old }));
         }

@@ -17,6 +17,14 @@ impl Marks {
         Marks { fixed: (0..words).map(|_| AtomicU64::new(0)).collect(), more: RwLock::default() }
     }
 
+    /// The set with these [words](Self::words), sized for numbers below `numbers`.
+    pub(super) fn of_words(numbers: u32, words: &[u64]) -> Self {
+        let (fixed, more) = words.split_at(words.len().min((numbers as usize).div_ceil(64)));
+        let mut fixed: Vec<_> = fixed.iter().copied().map(AtomicU64::new).collect();
+        fixed.resize_with((numbers as usize).div_ceil(64), || AtomicU64::new(0));
+        Marks { fixed, more: RwLock::new(more.to_vec()) }
+    }
+
     /// Adds a number; says whether it was new.
     pub(super) fn insert(&self, number: u32) -> bool {
         let (word, bit) = (number as usize / 64, 1u64 << (number % 64));
@@ -95,6 +103,22 @@ impl Sightings {
         self.more.write().unwrap_or_else(PoisonError::into_inner).insert(number, sighting.pack());
     }
 
+    /// As [`set`](Self::set), but of several sightings of an object the first one counts, and among those of one
+    /// rank that with the greatest hash, whichever thread comes first.
+    pub(super) fn note(&self, number: u32, sighting: Sighting) {
+        let word = sighting.pack();
+        if let Some(slot) = self.fixed.get(number as usize) {
+            // Most are known already, and reading does not take the line from other processors.
+            if slot.load(Ordering::Relaxed) < word {
+                slot.fetch_max(word, Ordering::Relaxed);
+            }
+            return;
+        }
+        let mut more = self.more.write().unwrap_or_else(PoisonError::into_inner);
+        let slot = more.entry(number).or_insert(0);
+        *slot = word.max(*slot);
+    }
+
     pub(super) fn get(&self, number: u32) -> Sighting {
         if let Some(slot) = self.fixed.get(number as usize) {
             return Sighting::unpack(slot.load(Ordering::Relaxed));
@@ -117,6 +141,12 @@ mod tests {
         seen.set(1, one);
         seen.set(70, other);
         assert_eq!((seen.get(1), seen.get(70), seen.get(69)), (one, other, Sighting::NONE));
+        let later = Sighting { name_hash: 9, rank: 8 };
+        let alike = Sighting { name_hash: 3, rank: 7 };
+        for number in [2, 71] {
+            [later, alike, other, later].into_iter().for_each(|one| seen.note(number, one));
+            assert_eq!(seen.get(number), alike);
+        }
     }
 
     #[test]
@@ -129,5 +159,9 @@ mod tests {
             assert!(marks.contains(number), "{number}");
         }
         assert_eq!(marks.words().iter().map(|w| w.count_ones()).sum::<u32>(), 7);
+        let copy = Marks::of_words(70, &marks.words());
+        assert_eq!(copy.words(), marks.words());
+        assert!(copy.contains(4096) && !copy.contains(4097) && copy.insert(4097) && !marks.contains(4097));
+        assert!(Marks::of_words(70, &[]).insert(69));
     }
 }

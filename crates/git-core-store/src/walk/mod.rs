@@ -10,6 +10,7 @@ mod bitmap_write;
 pub(crate) mod changed;
 mod commits;
 mod connectivity;
+mod counted;
 mod covered;
 mod graph;
 mod history;
@@ -28,6 +29,7 @@ pub use ancestry::is_ancestor;
 pub use bitmap_write::{BitmapOptions, BitmapWriteError, write_bitmap};
 pub use commits::{CommitWalk, Exclusion, MissingExcludes, Query, WalkedCommit};
 pub use connectivity::check_connected;
+pub use counted::{Counted, Groups, PackOrder, Story, count_for_pack};
 pub use history::{
     History, HistoryCommit, HistoryMark, HistoryOrder, HistoryQuery, HistoryTip, NoWalk, PathSpec, Side,
     TipRole,

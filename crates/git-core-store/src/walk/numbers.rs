@@ -52,6 +52,11 @@ impl Numbers {
         self.bases.last().copied().unwrap_or(0)
     }
 
+    /// All numbers that were given out so far are below this.
+    pub(super) fn end(&self) -> u32 {
+        self.packed() + self.loose.read().unwrap_or_else(PoisonError::into_inner).ids.len() as u32
+    }
+
     /// The packs that have numbers: in the order of the snapshot, but for those of a bitmap, which come first.
     pub fn packs(&self) -> &[Arc<StoredPack>] {
         &self.packs

@@ -18,6 +18,10 @@ use std::sync::{Mutex, PoisonError};
 
 /// How many root trees a thread takes at a time. Neighbours in history share most of their trees.
 const CHUNK: usize = 64;
+/// Where it counts how objects are met, each so many root trees at least are gone through for themselves, and all of
+/// them in so many parts at most: each part costs what lies in one root tree once more.
+const APART: usize = 512;
+const PARTS: usize = 32;
 
 /// Objects of one snapshot.
 pub struct ObjectSet {
@@ -30,6 +34,12 @@ pub struct ObjectSet {
 }
 
 impl ObjectSet {
+    /// The objects whose numbers have their bits set, and how they were met.
+    pub(super) fn of_numbers(numbers: Numbers, words: Vec<u64>, seen: Sightings) -> Self {
+        let len = words.iter().map(|word| u64::from(word.count_ones())).sum();
+        ObjectSet { numbers, words, excluded: Vec::new(), len, seen: Some(seen) }
+    }
+
     /// How many objects are in it.
     pub const fn len(&self) -> u64 {
         self.len
@@ -162,6 +172,7 @@ impl ObjectSet {
         let mut plan = PackPlan::new(format);
         let mut places: Vec<Place> =
             self.unpacked_numbers().map(|number| Place { rank: 0, pack: None, number }).collect();
+        let unpacked = places.len();
         for (at, stored) in self.numbers.packs().iter().enumerate() {
             let entries = self.in_pack(at)?;
             if entries.is_empty() {
@@ -176,6 +187,8 @@ impl ObjectSet {
             }));
         }
         if let Some(seen) = &self.seen {
+            // Numbers are given out as objects are met, by whichever thread meets them first.
+            places[..unpacked].sort_by_cached_key(|place| self.numbers.id(place.number));
             places.iter_mut().for_each(|place| place.rank = seen.get(place.number).rank);
             places.sort_by_key(|place| place.rank);
         }
@@ -546,7 +559,11 @@ impl Walk<'_> {
     /// Marks everything below these trees. What the first one brings has this rank, what the next one brings the
     /// next.
     fn trees(&self, roots: &[ObjectId], side: Side, rank: u32) -> Result<(), ReadError> {
-        let chunks: Vec<_> = (rank..).step_by(CHUNK).zip(roots.chunks(CHUNK)).collect();
+        let size = match self.seen {
+            Some(_) => APART.max(roots.len().div_ceil(PARTS)),
+            None => CHUNK,
+        };
+        let chunks: Vec<_> = (rank..).step_by(size).zip(roots.chunks(size)).collect();
         if chunks.is_empty() {
             return Ok(());
         }
@@ -557,16 +574,20 @@ impl Walk<'_> {
             _ => self.cx.limits().thread_count().min(chunks.len()),
         };
         let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
+        // What another thread has met must not hide how an object is met here: the first sighting counts, not that of
+        // whoever comes first.
+        let before = (self.seen.is_some() && threads > 1).then(|| self.marks.words());
         let work = || {
-            let mut trees = Trees::new(self.snapshot, self.numbers, self.marks);
-            if let Some(sifted) = sifted {
-                trees.set_filter(sifted.rule, Sieve::new(sifted.filter, || sifted.hidden.to_vec()));
-            }
+            let mut shared = self.walker(self.marks, sifted);
             while !failed.load(Ordering::Relaxed)
                 && let Some((rank, chunk)) = chunks.get(next.fetch_add(1, Ordering::Relaxed))
             {
-                self.chunk(&mut trees, chunk, side, *rank)
-                    .inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
+                let own = before.as_ref().map(|words| Marks::of_words(self.numbers.packed(), words));
+                match &own {
+                    Some(own) => self.chunk(&mut self.walker(own, sifted), chunk, side, *rank),
+                    None => self.chunk(&mut shared, chunk, side, *rank),
+                }
+                .inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
             }
             Ok(())
         };
@@ -582,6 +603,14 @@ impl Walk<'_> {
         })
     }
 
+    fn walker<'t>(&'t self, marks: &'t Marks, sifted: Option<&'t Sifted<'t>>) -> Trees<'t> {
+        let mut trees = Trees::new(self.snapshot, self.numbers, marks);
+        if let Some(sifted) = sifted {
+            trees.set_filter(sifted.rule, Sieve::new(sifted.filter, || sifted.hidden.to_vec()));
+        }
+        trees
+    }
+
     fn chunk(
         &self,
         trees: &mut Trees<'_>,
@@ -590,7 +619,7 @@ impl Walk<'_> {
         rank: u32,
     ) -> Result<(), ReadError> {
         let shown = self.sifted.map(|sifted| &sifted.shown);
-        let mut count = Count { met: 0, rank, seen: self.seen, shown, cx: self.cx };
+        let mut count = Count { met: 0, rank, seen: self.seen, marks: self.marks, shown, cx: self.cx };
         let origin = if side == Side::Named { Origin::Named } else { Origin::Commit };
         for (rank, root) in (rank..).zip(roots) {
             count.rank = rank;
@@ -611,6 +640,7 @@ struct Count<'a> {
     met: u64,
     rank: u32,
     seen: Option<&'a Sightings>,
+    marks: &'a Marks,
     shown: Option<&'a Marks>,
     cx: &'a Context,
 }
@@ -622,7 +652,8 @@ impl Visit for Count<'_> {
             shown.insert(number);
         }
         if let Some(seen) = self.seen {
-            seen.set(number, Sighting { name_hash: name_hash(path), rank: self.rank });
+            self.marks.insert(number);
+            seen.note(number, Sighting { name_hash: name_hash(path), rank: self.rank });
         }
         if self.met.is_multiple_of(1024) {
             self.cx.check()?;

@@ -68,8 +68,10 @@ impl Cruft {
         report: &mut RepackReport,
         cx: &Context,
     ) -> Result<(), MaintenanceError> {
-        let young: Vec<ObjectId> =
-            self.ages.iter().filter(|(_, age)| **age > options.expire).map(|(id, _)| *id).collect();
+        // In an order that the objects alone decide: that of the pack follows it.
+        let mut all: Vec<ObjectId> = self.ages.keys().copied().collect();
+        all.sort_unstable();
+        let young: Vec<ObjectId> = all.iter().filter(|id| self.ages[*id] > options.expire).copied().collect();
         let mut staying = empty(&**snapshot, cx)?;
         let mut going = empty(&**snapshot, cx)?;
         if young.len() == self.ages.len() {
@@ -79,7 +81,7 @@ impl Cruft {
         } else {
             let mut needed = empty(&**snapshot, cx)?;
             reachable::add_with_history(&**snapshot, &mut needed, young, cx)?;
-            for id in self.ages.keys() {
+            for id in &all {
                 if needed.contains(id) {
                     staying.insert(id)
                 } else {
@@ -96,6 +98,7 @@ impl Cruft {
                 options: target.options.clone(),
                 reuse: target.reuse,
                 search: target.search.clone(),
+                islands: target.islands.clone(),
             };
             // What lies elsewhere is no pack of this repository.
             self.write_set(&elsewhere, snapshot, &going, &mut RepackReport::default(), cx)?;

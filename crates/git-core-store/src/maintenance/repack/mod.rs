@@ -9,31 +9,31 @@ mod cruft;
 mod expire;
 mod geometric;
 mod listed;
+mod loosen;
 mod options;
 mod remove;
 mod write;
 
 pub use batch::{BatchOptions, repack_batch};
 pub use expire::expire_packs;
+pub use loosen::loosen_unreachable;
 pub use options::{
     Borrowed, CruftOptions, KeptObjects, MultiPackIndex, Redundant, RepackOptions, RepackReport, Scope,
     ServerInfo, Unreachable,
 };
 
 use super::files::fan_out;
-use super::reachable::Names;
 use super::{DryRun, MaintenanceError, mtimes, prune_packed, reachable, roots, server_info};
 use crate::fs::midx::{
     MidxBitmap, MidxFileError, WriteMidx, write_multi_pack_bitmap, write_multi_pack_index,
 };
 use crate::fs::sys::Access;
 use crate::fs::{FsObjects, FsStorage, bitmap_of_pack, bitmap_tips};
-use crate::walk::{BitmapOptions, BitmapWriteError, ObjectSet};
-use crate::{Snapshot, Storage as _, StoredPack};
+use crate::walk::{BitmapOptions, BitmapWriteError, ObjectSet, PackOrder, Story};
+use crate::{Snapshot, Storage as _, StoredPack, WrittenRows};
 use cruft::Cruft;
 use git_core_object::{Context, ObjectId, Objects};
-use git_core_pack::WriteOptions;
-use std::collections::BTreeSet;
+use git_core_pack::{Reuse, WriteOptions, Written};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use write::Target;
@@ -76,6 +76,7 @@ pub fn repack(
     let mut target = Target::in_repository(objects, write_options);
     target.reuse = options.reuse;
     target.search.clone_from(&options.search);
+    target.islands.clone_from(&options.islands);
 
     let mut report = RepackReport::default();
     let replaced = match options.scope {
@@ -153,7 +154,7 @@ fn unpacked(
     report: &mut RepackReport,
     cx: &Context,
 ) -> Result<Vec<Arc<StoredPack>>, MaintenanceError> {
-    let mut set = alive(storage, survey, options, cx)?;
+    let (mut set, _) = alive(storage, survey, options, cx)?;
     set.retain(|numbers, number| numbers.position(number).is_none());
     leave_borrowed(survey, &mut set, options)?;
     write(survey, target, &set, &[], report, cx)?;
@@ -169,7 +170,9 @@ fn all(
     report: &mut RepackReport,
     cx: &Context,
 ) -> Result<Vec<Arc<StoredPack>>, MaintenanceError> {
-    let mut set = alive(storage, survey, options, cx)?;
+    let (mut set, story) = alive(storage, survey, options, cx)?;
+    // It is of use for the bitmap of a pack only.
+    let story = story.filter(|_| options.bitmap.is_some() && options.midx == MultiPackIndex::Leave);
     if options.unreachable == Unreachable::Keep {
         for pack in &survey.old {
             pack.pack.idx().ids().for_each(|id| {
@@ -178,6 +181,7 @@ fn all(
         }
         add_loose(survey.objects, &mut set)?;
     }
+    let wanted = set.len();
     // Promised objects are packed apart from others, so that it stays known who has promised them.
     let promisors: Vec<_> = survey.old.iter().filter(|pack| pack.promisor).cloned().collect();
     let promised = |id: &ObjectId| holds(&promisors, id);
@@ -195,8 +199,21 @@ fn all(
         set.retain(|numbers, number| !holds(&survey.kept, &numbers.id(number)));
     }
     leave_borrowed(survey, &mut set, options)?;
-    let stems = write(survey, target, &set, &[], report, cx)?;
-    if let ([stem], Some(how), MultiPackIndex::Leave) = (&stems[..], &options.bitmap, options.midx) {
+    // What the walk has found need not be found again, if the pack has all of it.
+    let mut story = story.filter(|_| set.len() == wanted);
+    let told = story.is_some();
+    let mut beside = |written: &Written| {
+        let whole = u64::from(written.objects) == set.len();
+        match (story.take(), &options.bitmap) {
+            (Some(story), Some(how)) if whole => bitmap_of(survey, story, &set, written, how, cx),
+            _ => Ok(Vec::new()),
+        }
+    };
+    let plan = set.plan(survey.snapshot.format())?;
+    let stems = target.write(plan, survey.snapshot.clone(), &mut beside, report, cx)?;
+    if let ([stem], Some(how), MultiPackIndex::Leave, false) =
+        (&stems[..], &options.bitmap, options.midx, told)
+    {
         add_bitmap(survey, stem, how, cx)?;
     }
 
@@ -214,11 +231,25 @@ fn all(
             Cruft::collect(survey, &is_safe, cx)?.write(&target, &survey.snapshot, cruft, report, cx)?;
         }
         Unreachable::Loosen { expire } if options.redundant == Redundant::Remove => {
-            loosen(survey, *expire, &is_safe, report, cx)?;
+            loosen::loosen(survey, *expire, &is_safe, report, cx)?;
         }
         Unreachable::Drop | Unreachable::Keep | Unreachable::Loosen { .. } => {}
     }
     Ok(survey.old.clone())
+}
+
+/// The bitmap of a new pack that has all that was counted.
+fn bitmap_of(
+    survey: &Survey<'_>,
+    story: Story,
+    set: &ObjectSet,
+    written: &Written,
+    how: &BitmapOptions,
+    cx: &Context,
+) -> Result<Vec<write::Companion>, MaintenanceError> {
+    let tips = bitmap_tips(&*survey.snapshot)?;
+    let bytes = story.bitmap(&*survey.snapshot, set, &WrittenRows::new(written), &tips, how, cx)?;
+    Ok(bytes.map(|bytes| ("bitmap", bytes)).into_iter().collect())
 }
 
 /// Writes the bitmap of a new pack. A pack that lacks something which it refers to cannot have one.
@@ -277,23 +308,26 @@ fn roll_up(
     Ok(packs)
 }
 
-/// Everything that is needed.
+/// Everything that is needed, and how history brought it about, unless some of it may be missing.
 fn alive(
     storage: &FsStorage,
     survey: &Survey<'_>,
     options: &RepackOptions,
     cx: &Context,
-) -> Result<ObjectSet, MaintenanceError> {
+) -> Result<(ObjectSet, Option<Story>), MaintenanceError> {
     let roots = roots(storage, &*survey.snapshot, cx)?;
     if !survey.snapshot.packs().iter().any(|pack| pack.promisor) {
-        let names = if options.search.is_some() { Names::Noted } else { Names::Ignored };
-        return reachable::from_roots(&*survey.snapshot, &roots, &options.keep, names, cx);
+        // Who makes all deltas anew wants the best order, others keep what they have together.
+        let order = if options.reuse == Reuse::All { PackOrder::Stored } else { PackOrder::History };
+        let counted = reachable::for_pack(&*survey.snapshot, &roots, &options.keep, order, cx)?;
+        let (set, story) = counted.into_parts();
+        return Ok((set, Some(story)));
     }
     // What was promised may be missing.
     let mut set = cruft::empty(&*survey.snapshot, cx)?;
     let seeds = roots.refs.iter().chain(&roots.reflogs).chain(&options.keep).copied();
     reachable::add_with_history(&*survey.snapshot, &mut set, seeds, cx)?;
-    Ok(set)
+    Ok((set, None))
 }
 
 fn write(
@@ -356,45 +390,4 @@ fn add_loose(objects: &FsObjects, set: &mut ObjectSet) -> Result<(), Maintenance
         },
         &mut |_| {},
     )
-}
-
-/// Writes the objects of old packs that nothing needs as loose ones, as old as their pack.
-fn loosen(
-    survey: &Survey<'_>,
-    expire: i64,
-    is_safe: &dyn Fn(&ObjectId) -> Result<bool, MaintenanceError>,
-    report: &mut RepackReport,
-    cx: &Context,
-) -> Result<(), MaintenanceError> {
-    let (mut content, mut files, mut directories) = (Vec::new(), Vec::new(), BTreeSet::new());
-    for pack in &survey.old {
-        let times = mtimes::of_pack(pack, survey.snapshot.format())?;
-        let own =
-            Path::new(&pack.name).metadata().map_or(i64::MAX, |metadata| super::files::modified(&metadata));
-        for (row, id) in (0u32..).zip(pack.pack.idx().ids()) {
-            if row % 256 == 0 {
-                cx.check()?;
-            }
-            if is_safe(&id)? {
-                continue;
-            }
-            let age = times.as_ref().map_or(own, |times| times.at(row));
-            if age <= expire {
-                report.expired += 1;
-                continue;
-            }
-            let kind = survey.snapshot.require(&id, &mut content)?;
-            if let Some(path) = survey.objects.loosen(&id, kind, &content, age)? {
-                directories.extend(path.parent().map(Path::to_path_buf));
-                files.push(path);
-                report.loosened += 1;
-            }
-        }
-    }
-    let disk = survey.objects.disk();
-    directories.insert(survey.objects.dir().to_path_buf());
-    let directories: Vec<PathBuf> = directories.into_iter().collect();
-    disk.sync_files(&files)
-        .and_then(|()| disk.sync_dirs(&directories))
-        .map_err(|error| MaintenanceError::unavailable(survey.objects.dir(), error))
 }

@@ -2,8 +2,9 @@
 
 use crate::walk::BitmapOptions;
 use git_core_object::ObjectId;
-use git_core_pack::{DeltaForm, Reuse, SearchOptions};
+use git_core_pack::{DeltaForm, Islands, Reuse, SearchOptions};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// How a repository is repacked. [`Default`] packs the reachable objects that are in no pack, and removes nothing.
 #[derive(Clone, Debug, Default)]
@@ -41,6 +42,9 @@ pub struct RepackOptions {
     pub reuse: Reuse,
     /// How deltas are searched for objects that are not stored as deltas; `None` leaves them whole.
     pub search: Option<SearchOptions>,
+    /// Which deltas are ruled out, stored ones too, since who fetches one object may not get the other
+    /// (`pack.island`).
+    pub islands: Option<Arc<dyn Islands>>,
     /// How hard objects are compressed that are not copied, 0 to 9; the default of the pack writer without.
     pub compression: Option<u8>,
 }

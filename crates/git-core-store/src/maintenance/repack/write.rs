@@ -6,11 +6,11 @@ use crate::fs::sys::{Access, Disk, DiskFile};
 use crate::maintenance::MaintenanceError;
 use git_core_hash::{Checksum, Digest};
 use git_core_object::{Context, ObjectId, Objects};
-use git_core_pack::{PackPlan, PackWriter, Reuse, SearchOptions, WriteOptions, Written};
+use git_core_pack::{Islands, PackPlan, PackWriter, Reuse, SearchOptions, WriteOptions, Written};
 use std::io::{self, SeekFrom};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 /// Bytes of a file that belongs to a pack, and its extension.
 pub(super) type Companion = (&'static str, Vec<u8>);
@@ -24,6 +24,7 @@ pub(super) struct Target<'a> {
     pub(super) options: WriteOptions,
     pub(super) reuse: Reuse,
     pub(super) search: Option<SearchOptions>,
+    pub(super) islands: Option<Arc<dyn Islands>>,
 }
 
 impl<'a> Target<'a> {
@@ -35,6 +36,7 @@ impl<'a> Target<'a> {
             options,
             reuse: Reuse::All,
             search: None,
+            islands: None,
         }
     }
 
@@ -56,6 +58,9 @@ impl<'a> Target<'a> {
         let dir = parent.unwrap_or(Path::new("."));
         self.disk.create_dir_all(dir).map_err(|error| MaintenanceError::unavailable(dir, error))?;
         plan.set_reuse(self.reuse);
+        if let Some(islands) = &self.islands {
+            plan.set_islands(islands.clone());
+        }
         if let Some(search) = &self.search {
             plan.find_deltas(&*objects, search, cx)?;
         }
@@ -73,13 +78,30 @@ impl<'a> Target<'a> {
             if written.declared != written.objects {
                 written.checksum = declare(&mut *file, &written).map_err(failed)?;
             }
-            file.sync().map_err(failed)?;
+            // What comes beside it is made while the disk is busy.
+            let beside = std::thread::scope(|scope| {
+                let flushed = scope.spawn(|| file.sync());
+                let beside = Self::beside(&written, companions);
+                flushed.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).map_err(failed)?;
+                beside
+            })?;
             drop(file);
-            stems.push(self.publish(dir, scratches, &written, companions(&written)?, report, cx)?);
+            stems.push(self.publish(dir, scratches, &written, beside, report, cx)?);
             if more == ControlFlow::Break(()) {
                 return Ok(stems);
             }
         }
+    }
+
+    /// The files beside a pack, in the order in which they are published: the pack is visible by its index.
+    fn beside(
+        written: &Written,
+        companions: &mut dyn FnMut(&Written) -> Result<Vec<Companion>, MaintenanceError>,
+    ) -> Result<Vec<Companion>, MaintenanceError> {
+        let mut all = companions(written)?;
+        all.push(("rev", written.rev()));
+        all.push(("idx", written.idx().map_err(git_core_pack::WriteError::from)?));
+        Ok(all)
     }
 
     /// Gives the files of a pack their names.
@@ -88,7 +110,7 @@ impl<'a> Target<'a> {
         dir: &Path,
         mut scratches: Scratches<'_>,
         written: &Written,
-        mut others: Vec<Companion>,
+        others: Vec<Companion>,
         report: &mut RepackReport,
         cx: &Context,
     ) -> Result<PathBuf, MaintenanceError> {
@@ -99,9 +121,7 @@ impl<'a> Target<'a> {
         };
         let is_cruft = others.iter().any(|(extension, _)| *extension == "mtimes");
         let mut files: Vec<_> = scratches.paths.iter().map(|path| ("pack", path.clone())).collect();
-        others.push(("rev", written.rev()));
-        // A pack is visible by its index.
-        others.push(("idx", written.idx().map_err(git_core_pack::WriteError::from)?));
+        let has_bitmap = others.iter().any(|(extension, _)| *extension == "bitmap");
         for (extension, bytes) in others {
             let (path, mut file) =
                 crate::fs::create_scratch(self.disk, dir, &format!("tmp_{extension}_"), Access::ReadOnly)?;
@@ -114,7 +134,12 @@ impl<'a> Target<'a> {
         cx.check()?;
         for (extension, from) in files {
             let to = stem.with_added_extension(extension);
-            match self.disk.publish(&from, &to) {
+            // A bitmap of the same pack may be of another make.
+            let published = match extension {
+                "bitmap" => self.disk.rename(&from, &to),
+                _ => self.disk.publish(&from, &to),
+            };
+            match published {
                 Ok(()) => {}
                 // A pack of this name has this content; it is needed again.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -127,8 +152,10 @@ impl<'a> Target<'a> {
             // The same objects may have been a cruft pack, which they are no longer.
             let _ = self.disk.remove_file(&stem.with_added_extension("mtimes"));
         }
-        // Nor does it keep a bitmap that is no longer asked for.
-        let _ = self.disk.remove_file(&stem.with_added_extension("bitmap"));
+        if !has_bitmap {
+            // Nor does it keep a bitmap that is no longer asked for.
+            let _ = self.disk.remove_file(&stem.with_added_extension("bitmap"));
+        }
         self.disk.sync_dir(dir).map_err(|error| MaintenanceError::unavailable(dir, error))?;
         report.objects += u64::from(written.objects);
         report.deltas += u64::from(written.deltas);
@@ -138,22 +165,44 @@ impl<'a> Target<'a> {
     }
 }
 
-/// Writes until the pack is complete.
+/// Pieces that wait to be written.
+const AHEAD: usize = 4;
+
+/// Writes until the pack is complete: while one thread makes the next piece, another one writes those before it.
 fn pump(
     writer: &mut PackWriter,
     file: &mut dyn DiskFile,
     cx: &Context,
     failed: &dyn Fn(io::Error) -> MaintenanceError,
 ) -> Result<(), MaintenanceError> {
-    let mut piece = Vec::new();
-    loop {
-        piece.clear();
-        let flow = writer.fill(&mut piece, cx)?;
-        file.write_all(&piece).map_err(failed)?;
-        if flow == ControlFlow::Break(()) {
-            return Ok(());
-        }
-    }
+    let (pieces, filled) = mpsc::sync_channel::<Vec<u8>>(AHEAD);
+    let (back, emptied) = mpsc::channel();
+    std::thread::scope(|scope| {
+        let writing = scope.spawn(move || -> io::Result<()> {
+            for mut piece in filled {
+                file.write_all(&piece)?;
+                piece.clear();
+                // Nobody wants it back at the end.
+                let _ = back.send(piece);
+            }
+            Ok(())
+        });
+        let made = loop {
+            let mut piece = emptied.try_recv().unwrap_or_default();
+            match writer.fill(&mut piece, cx) {
+                Err(error) => break Err(error),
+                Ok(flow) => {
+                    // Who does not take it any more has failed, and says how.
+                    if pieces.send(piece).is_err() || flow == ControlFlow::Break(()) {
+                        break Ok(());
+                    }
+                }
+            }
+        };
+        drop(pieces);
+        writing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).map_err(failed)?;
+        Ok(made?)
+    })
 }
 
 /// Corrects the number of objects in the header of a pack that was cut short, and its checksum, which is given.
