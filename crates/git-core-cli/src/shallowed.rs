@@ -1,4 +1,5 @@
-//! A snapshot as if its history ended at some commits: what `--shallow` lines ask of `pack-objects`.
+//! A snapshot as if its history ended at some commits, or all blobs were there: what `--shallow` lines and `--missing`
+//! ask of `pack-objects`.
 
 use git_core::object::{Header, IdPrefix, Kind, ObjectFormat, ObjectId, Objects, ReadError};
 use git_core::refs::{RefName, ReflogLine};
@@ -6,11 +7,13 @@ use git_core::store::{Location, Reference, Snapshot, StoredMidx, StoredPack};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-/// A snapshot with other shallow commits.
+/// A snapshot that says something else of some things.
 pub(crate) struct Shallowed {
     inner: Arc<dyn Snapshot>,
     /// Sorted.
     shallow: Vec<ObjectId>,
+    /// Whether all objects are taken to be there, as long as they are not read.
+    trusting: bool,
 }
 
 impl Shallowed {
@@ -19,7 +22,12 @@ impl Shallowed {
         shallow.extend_from_slice(inner.shallow());
         shallow.sort_unstable();
         shallow.dedup();
-        Shallowed { inner, shallow }
+        Shallowed { inner, shallow, trusting: false }
+    }
+
+    /// The snapshot as if it had whatever it is asked for, as long as that is not read.
+    pub(crate) fn trusting(inner: Arc<dyn Snapshot>) -> Self {
+        Shallowed { trusting: true, ..Shallowed::new(inner, Vec::new()) }
     }
 }
 
@@ -37,7 +45,7 @@ impl Objects for Shallowed {
     }
 
     fn contains(&self, id: &ObjectId) -> Result<bool, ReadError> {
-        self.inner.contains(id)
+        Ok(self.trusting || self.inner.contains(id)?)
     }
 
     fn prefetch(&self, ids: &[ObjectId]) -> Result<(), ReadError> {

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+#[path = "packs/many.rs"]
+mod many;
 #[path = "packs/multi_pack_index.rs"]
 mod multi_pack_index;
 #[path = "packs/multi_pack_repack.rs"]

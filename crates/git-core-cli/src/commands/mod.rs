@@ -25,6 +25,7 @@ mod pack_objects;
 mod pack_objects_bitmap;
 mod pack_objects_cruft;
 mod pack_objects_islands;
+mod pack_objects_missing;
 mod pack_objects_options;
 mod pack_objects_write;
 mod pack_refs;

@@ -6,6 +6,7 @@ use super::Command;
 use super::pack_objects_bitmap::Bitmap;
 use super::pack_objects_cruft as cruft;
 use super::pack_objects_islands as islands;
+use super::pack_objects_missing::{self as missing, Missing};
 use super::pack_objects_options::{self as options, Request, Source};
 use super::pack_objects_write as write;
 use crate::args::Args;
@@ -17,11 +18,13 @@ use crate::revisions::{RefSelection, Revisions, bad_object};
 use crate::shallowed::Shallowed;
 use bstr::ByteSlice as _;
 use git_core::Repository;
-use git_core::object::{ObjectId, ReadError};
+use git_core::object::{Context, ObjectId, ReadError};
+use git_core::pack::Reuse;
 use git_core::refs::RefName;
 use git_core::send::add_tags;
 use git_core::store::filter::ObjectFilter;
-use git_core::store::walk::{self, MissingExcludes, ObjectSet, Query};
+use git_core::store::maintenance::loosen_unreachable;
+use git_core::store::walk::{self, MissingExcludes, ObjectSet, PackOrder, Query};
 use git_core::store::{Snapshot, StoredPack};
 use std::collections::{BTreeSet, HashSet};
 use std::ops::ControlFlow;
@@ -60,7 +63,14 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
         let filter = ObjectFilter::new(&*snapshot, spec).map_err(|error| Failure::fatal(chain(&error)))?;
         query.filter = Some(Arc::new(filter));
     }
-    let mut set = walk::reachable_named(&*snapshot, &query, &cx).map_err(|error| bad_object(&error))?;
+    if request.indexed {
+        query.include.extend(indexed(&repository, &*snapshot)?);
+    }
+    let mut set = match request.missing {
+        Missing::Refuse => count(&*snapshot, &query, &request, &cx)?,
+        _ => count(&Shallowed::trusting(snapshot.clone()), &query, &request, &cx)?,
+    };
+    missing::leave_out(&*snapshot, request.missing, &mut set)?;
     let mut times = None;
     match request.source {
         Source::Revisions => {
@@ -83,6 +93,10 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
         {
             bitmap.give_up("as some objects are not being packed");
         }
+    }
+    if let Some(expire) = request.unreachable.loosen {
+        let stays = |name: &str| request.keep_packs.contains(name);
+        loosen_unreachable(repo::on_disk(&repository)?, &set, &stays, expire, &cx)?;
     }
     if request.islands {
         request.marks = islands::find(&repository, &*snapshot, &cx)?;
@@ -124,6 +138,34 @@ fn revisions(
         query.include.extend(logged(snapshot)?);
     }
     Ok(query)
+}
+
+/// What is to be packed, and in which order. Where nothing is left out, that depends on the repository only.
+fn count(
+    snapshot: &dyn Snapshot,
+    query: &Query,
+    request: &Request,
+    cx: &Context,
+) -> Result<ObjectSet, Failure> {
+    let counted = if query.exclude.is_empty() && query.filter.is_none() && request.source == Source::Revisions
+    {
+        let order = if request.reuse == Reuse::All { PackOrder::Stored } else { PackOrder::History };
+        walk::count_for_pack(snapshot, &query.include, order, cx).map(|counted| counted.set)
+    } else {
+        walk::reachable_named(snapshot, query, cx)
+    };
+    counted.map_err(|error| bad_object(&error))
+}
+
+/// What the index of the working tree names and is there.
+fn indexed(repository: &Repository, snapshot: &dyn Snapshot) -> Result<Vec<ObjectId>, Failure> {
+    let mut there = Vec::new();
+    for id in repository.indexed_objects()? {
+        if snapshot.contains(&id)? {
+            there.push(id);
+        }
+    }
+    Ok(there)
 }
 
 /// What the reflogs name and is there.

@@ -1,5 +1,6 @@
 //! `pack-objects`, its arguments and the configuration they stand for.
 
+use super::pack_objects_missing::Missing;
 use super::rev_list::filter_spec;
 use crate::args::{Arg, Args, parse_number};
 use crate::fail::Failure;
@@ -35,6 +36,8 @@ pub(super) struct Unreachable {
     pub(super) keep: bool,
     /// Loose objects are packed too.
     pub(super) pack_loose: bool,
+    /// Packed objects become loose; not those of packs last changed at this time or before.
+    pub(super) loosen: Option<i64>,
 }
 
 /// Whether a bitmap is written beside the pack.
@@ -55,6 +58,8 @@ pub(super) struct Request {
     pub(super) source: Source,
     pub(super) all_refs: bool,
     pub(super) reflogs: bool,
+    /// What the index names is packed too.
+    pub(super) indexed: bool,
     pub(super) include_tag: bool,
     /// What is in a pack is left out.
     pub(super) incremental: bool,
@@ -68,6 +73,7 @@ pub(super) struct Request {
     pub(super) unreachable: Unreachable,
     pub(super) cruft_expiration: Option<i64>,
     pub(super) filter: Option<FilterSpec>,
+    pub(super) missing: Missing,
     pub(super) islands: bool,
     pub(super) marks: Option<Arc<dyn Islands>>,
     pub(super) reuse: Reuse,
@@ -135,7 +141,7 @@ impl Request {
 pub(super) fn parse(config: &Config, args: &mut Args) -> Result<Request, Failure> {
     let usage = args.usage();
     let mut request = Request::configured(config)?;
-    let (mut quiet, mut asked, mut implied, mut unpack) = (false, None, false, false);
+    let (mut quiet, mut asked, mut implied) = (false, None, false);
     let (mut lists, mut from_packs, mut cruft, mut sized) = (false, false, false, false);
     while let Some(arg) = args.next()? {
         match arg {
@@ -151,9 +157,7 @@ pub(super) fn parse(config: &Config, args: &mut Args) -> Result<Request, Failure
             Arg::Long("no-revs") => lists = false,
             Arg::Long("all") => (lists, request.all_refs) = (true, true),
             Arg::Long("reflog") => (lists, request.reflogs) = (true, true),
-            Arg::Long("indexed-objects") => {
-                return Err(Failure::fatal("--indexed-objects is not supported"));
-            }
+            Arg::Long("indexed-objects") => (lists, request.indexed) = (true, true),
             Arg::Long("unpacked") => request.unpacked = true,
             Arg::Long("incremental") => request.incremental = true,
             Arg::Long("no-incremental") => request.incremental = false,
@@ -183,9 +187,13 @@ pub(super) fn parse(config: &Config, args: &mut Args) -> Result<Request, Failure
             Arg::Long("pack-loose-unreachable") => (lists, request.unreachable.pack_loose) = (true, true),
             Arg::Long("no-pack-loose-unreachable") => request.unreachable.pack_loose = false,
             Arg::Long("unpack-unreachable") => {
-                args.optional_value();
-                (lists, unpack) = (true, true);
+                request.unreachable.loosen = Some(match args.optional_value() {
+                    Some(time) => crate::when::expiry(&time.to_string_lossy())?,
+                    None => i64::MIN,
+                });
+                lists = true;
             }
+            Arg::Long("no-unpack-unreachable") => request.unreachable.loosen = None,
             Arg::Long("local") => request.local = true,
             Arg::Long("no-local") => request.local = false,
             Arg::Long("non-empty") => request.non_empty = true,
@@ -219,21 +227,18 @@ pub(super) fn parse(config: &Config, args: &mut Args) -> Result<Request, Failure
                 });
             }
             Arg::Long("no-filter") => request.filter = None,
-            Arg::Long("missing") => match args.text()?.as_str() {
-                // Objects that may be missing are objects that are not looked for.
-                "error" => {}
-                other => {
-                    return Err(Failure::fatal(format_args!("invalid value for '--missing': '{other}'")));
-                }
-            },
+            Arg::Long("missing") => {
+                let text = args.text()?;
+                request.missing = Missing::parse(&text)
+                    .ok_or_else(|| Failure::fatal(format_args!("invalid value for '--missing': '{text}'")))?;
+            }
             Arg::Long("write-bitmap-index") => request.bitmap = WriteBitmap::Yes,
             Arg::Long("write-bitmap-index-quiet") => request.bitmap = WriteBitmap::Quietly,
             Arg::Long("no-write-bitmap-index" | "no-write-bitmap-index-quiet") => {
                 request.bitmap = WriteBitmap::No;
             }
-            Arg::Long("uri-protocol") => {
-                return Err(Failure::fatal("--uri-protocol is not supported"));
-            }
+            // Nothing is configured to be fetched from elsewhere.
+            Arg::Long("uri-protocol") => drop(args.text()?),
             Arg::Long(
                 "shallow"
                 | "no-shallow"
@@ -268,7 +273,7 @@ pub(super) fn parse(config: &Config, args: &mut Args) -> Result<Request, Failure
     if request.thin && !request.stdout {
         return Err(Failure::fatal("--thin cannot be used to build an indexable pack"));
     }
-    if request.unreachable.keep && unpack {
+    if request.unreachable.keep && request.unreachable.loosen.is_some() {
         let both = "options '--keep-unreachable' and '--unpack-unreachable' cannot be used together";
         return Err(Failure::fatal(both));
     }
@@ -283,9 +288,6 @@ pub(super) fn parse(config: &Config, args: &mut Args) -> Result<Request, Failure
     }
     if cruft && from_packs {
         return Err(Failure::fatal("cannot use --stdin-packs with --cruft"));
-    }
-    if unpack {
-        return Err(Failure::fatal("--unpack-unreachable is not supported; use repack -A"));
     }
     request.source = match (cruft, from_packs, lists || request.unpacked) {
         (true, _, _) => Source::Cruft,

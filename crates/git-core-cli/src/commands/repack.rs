@@ -1,6 +1,7 @@
 //! `repack`: packs the objects of the repository anew.
 
 use super::Command;
+use super::pack_objects_islands as islands;
 use crate::args::{Arg, Args};
 use crate::fail::Failure;
 use crate::globals::Globals;
@@ -46,6 +47,7 @@ pub(crate) const COMMAND: Command = Command {
     --keep-pack <name>    do not repack this pack
     --max-pack-size <n>   maximum size of each packfile
     --max-cruft-size <n>  with --cruft, limit the size of new cruft packs
+    -i, --delta-islands   keep deltas within the islands of pack.island
     -b, --[no-]write-bitmap-index
                           write bitmap index
     -m, --write-midx      write a multi-pack index of the resulting packs
@@ -78,6 +80,7 @@ struct Request {
     reuse: Reuse,
     window: Option<usize>,
     depth: Option<u32>,
+    islands: Option<bool>,
     window_bytes: Option<u64>,
 }
 
@@ -87,12 +90,19 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     if request.remove && repo::is_precious(&repository)? {
         return Err(Failure::fatal("cannot delete packs in a precious-objects repo"));
     }
-    let options = request.options(&repository)?;
+    let mut options = request.options(&repository)?;
     let mut cx = crate::reach::context(crate::progress::wanted(None, request.quiet));
     if let Some(threads) = request.threads {
         let mut limits = cx.limits().clone();
         limits.threads = threads;
         cx = cx.with_limits(limits);
+    }
+    let wanted = match request.islands {
+        Some(wanted) => wanted,
+        None => repository.config().bool("repack.useDeltaIslands")?.unwrap_or(false),
+    };
+    if wanted {
+        options.islands = islands::find(&repository, &*repository.snapshot()?, &cx)?;
     }
     let report = repack(repo::on_disk(&repository)?, &options, &cx)?;
     tell(&report, request.quiet);
@@ -162,6 +172,8 @@ fn read(args: &mut Args) -> Result<Request, Failure> {
                 Some(_) => return Err(args.bad("option `write-midx' takes no value")),
             },
             Arg::Long("no-write-midx") => request.midx = false,
+            Arg::Short('i') | Arg::Long("delta-islands") => request.islands = Some(true),
+            Arg::Long("no-delta-islands") => request.islands = Some(false),
             Arg::Long("no-geometric") => request.geometric = None,
             // As git does it.
             Arg::Value(_) => {}

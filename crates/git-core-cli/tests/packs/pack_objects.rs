@@ -3,6 +3,7 @@
 use super::common::{FORMATS, Program, Repo, git, output, run};
 use super::text;
 use Program::{Git, Ours};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// A history of files that change a little each time, everything loose.
@@ -83,8 +84,110 @@ fn s04_deltas_are_found_as_well_as_git_finds_them() {
             let theirs = to_files(Git, &repo, &format!("git-{number}"), args, b"");
             assert_eq!(verified(&repo.path, &ours[0]), verified(&repo.path, &theirs[0]));
             let (ours, theirs) = (size(&ours[0]), size(&theirs[0]));
-            assert!(ours * 5 <= theirs * 6, "{args:?}: {ours} bytes, git has {theirs}");
+            assert!(ours * 20 <= theirs * 21, "{args:?}: {ours} bytes, git has {theirs}");
         }
+    }
+}
+
+#[test]
+fn s04_packs_do_not_depend_on_how_threads_take_turns() {
+    for format in FORMATS {
+        let few = history(format, 90);
+        let many = history(format, 1100);
+        let tip = git(&many.path, &["rev-parse", "master~1080"]);
+        let some = format!("master\n^{}", tip.trim());
+        for (number, (repo, args, input)) in [
+            (&few, &["--all"][..], ""),
+            (&few, &["--all", "--no-reuse-object"], ""),
+            (&few, &["--all", "--indexed-objects", "--window=0"], ""),
+            (&many, &["--revs", "--window=0"], &*some),
+            (&many, &["--all", "--window=0"], ""),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let pack = |threads: &str, dir: String| {
+                let args = [args, &[threads]].concat();
+                let files = to_files(Ours, repo, &dir, &args, input.as_bytes());
+                assert_eq!(files.len(), 1);
+                files[0].file_name().unwrap().to_owned()
+            };
+            let one = pack("--threads=1", format!("one-{number}"));
+            for round in 0..3 {
+                assert_eq!(pack("--threads=4", format!("four-{number}-{round}")), one, "{args:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn s04_what_indexes_hold_is_packed() {
+    for format in FORMATS {
+        let repo = history(format, 3);
+        let linked = repo.path.parent().unwrap().join("linked");
+        git(&repo.path, &["reset", "-q", "--hard"]);
+        git(&repo.path, &["worktree", "add", "-q", "-b", "side", linked.to_str().unwrap()]);
+        for (dir, content) in [(&repo.path, "staged here"), (&linked, "staged there")] {
+            std::fs::write(dir.join("new.txt"), content).unwrap();
+            git(dir, &["add", "new.txt"]);
+        }
+        // Meant to be added, and never stored.
+        std::fs::write(repo.path.join("later.txt"), "later").unwrap();
+        git(&repo.path, &["add", "-N", "later.txt"]);
+        for (number, args) in
+            [&["--indexed-objects"][..], &["--all", "--indexed-objects"], &["--all", "--uri-protocol=https"]]
+                .into_iter()
+                .enumerate()
+        {
+            let [ours, theirs] = [(Ours, "ours"), (Git, "git")].map(|(program, name)| {
+                let pack = to_files(program, &repo, &format!("{name}-{number}"), args, b"");
+                verified(&repo.path, &pack[0])
+            });
+            assert_eq!(ours, theirs, "{args:?}");
+        }
+    }
+}
+
+#[test]
+fn s04_blobs_may_be_missing() {
+    for format in FORMATS {
+        let repo = history(format, 6);
+        let at = |name: &str| git(&repo.path, &["rev-parse", name]).trim().to_owned();
+        let path = |id: &str| repo.path.join(".git/objects").join(&id[..2]).join(&id[2..]);
+        let held = repo.path.join("held");
+        let compare = |number: usize, args: &[&str], input: &[u8]| {
+            let all = [&["pack-objects", "-q", "--revs", "--stdout"], args].concat();
+            let [theirs, ours] = [Git, Ours].map(|program| run(program, &repo.path, &all, input));
+            assert_eq!(ours.status.code(), theirs.status.code(), "{number} {args:?}");
+            let said = [&theirs, &ours].map(|output| String::from_utf8_lossy(&output.stderr).into_owned());
+            assert_eq!(said[0].lines().last(), said[1].lines().last(), "{number} {args:?}");
+            // The number of objects.
+            assert_eq!(ours.stdout.get(..12), theirs.stdout.get(..12), "{number} {args:?}");
+            ours.status.success()
+        };
+        let exclude = format!("master\n^{}\n", at("master~4"));
+        for (number, id) in [at("master~2:half.txt"), at("master~2:dir")].into_iter().enumerate() {
+            std::fs::rename(path(&id), &held).unwrap();
+            for how in ["--missing=error", "--missing=allow-any", "--missing=allow-promisor"] {
+                let packed = compare(number, &["--all", how], b"");
+                assert_eq!(packed, number == 0 && how == "--missing=allow-any");
+                compare(number, &[how], exclude.as_bytes());
+            }
+            std::fs::rename(&held, path(&id)).unwrap();
+        }
+        // Promised by the pack that refers to it, once git knows that somebody promises.
+        let id = at("master:half.txt");
+        let objects = git(&repo.path, &["rev-list", "--objects", "--no-object-names", "--all"]);
+        let others: Vec<&str> = objects.lines().filter(|other| *other != id).collect();
+        let base = repo.path.join(".git/objects/pack/pack");
+        let args = ["pack-objects", "-q", base.to_str().unwrap()];
+        let name = text(output(Git, &repo.path, &args, (others.join("\n") + "\n").as_bytes()));
+        std::fs::write(repo.path.join(format!(".git/objects/pack/pack-{name}.promisor")), "").unwrap();
+        std::fs::remove_file(path(&id)).unwrap();
+        git(&repo.path, &["config", "core.repositoryFormatVersion", "1"]);
+        git(&repo.path, &["config", "extensions.partialClone", "origin"]);
+        assert!(compare(9, &["--all", "--missing=allow-promisor"], b""));
+        assert!(compare(9, &["--all", "--missing=allow-any"], b""));
     }
 }
 
@@ -202,6 +305,66 @@ fn s04_islands_keep_deltas_apart() {
     assert!(deltas(Ours, false, "free") > 0, "the newer versions are the bases of the older");
     assert_eq!(deltas(Ours, true, "ours"), 0);
     assert_eq!(deltas(Git, true, "git"), 0);
+}
+
+#[test]
+fn s04_many_islands_keep_deltas_apart() {
+    for format in FORMATS {
+        let repo = history(format, 40);
+        let at = |args: &[&str]| git(&repo.path, args);
+        // Forks that branched off here and there, some of them from the same commit.
+        for fork in 0..60 {
+            let start = format!("master~{}", fork * 7 % 40);
+            at(&["update-ref", &format!("refs/virtual/{fork}/heads/main"), &start]);
+            if fork % 3 == 0 {
+                let tag = format!("virtual-{fork}");
+                at(&["tag", "-a", "-m", "a tag", &tag, &start]);
+                at(&["update-ref", &format!("refs/virtual/{fork}/tags/t"), &tag]);
+                at(&["tag", "-d", &tag]);
+            }
+        }
+        at(&["update-ref", "-d", "refs/heads/master"]);
+        at(&["config", "pack.island", "refs/virtual/([0-9]+)/"]);
+        let reached: Vec<BTreeSet<String>> = (0..60)
+            .map(|fork| {
+                let glob = format!("--glob=refs/virtual/{fork}/*");
+                let ids = at(&["rev-list", "--objects", "--no-object-names", &glob]);
+                ids.lines().map(str::to_owned).collect()
+            })
+            .collect();
+        // Deltas that somebody gets without their base.
+        let apart = |pack: &Path| {
+            let listing = at(&["verify-pack", "-v", pack.to_str().unwrap()]);
+            let deltas: Vec<(String, String)> = listing
+                .lines()
+                .map(|line| line.split_whitespace().collect::<Vec<_>>())
+                .filter(|words| words.len() == 7)
+                .map(|words| (words[0].to_owned(), words[6].to_owned()))
+                .collect();
+            assert!(!deltas.is_empty());
+            let torn = |(id, base): &&(String, String)| {
+                reached.iter().any(|fork| fork.contains(id) && !fork.contains(base))
+            };
+            deltas.iter().filter(torn).count()
+        };
+        let free = to_files(Ours, &repo, "free", &["--all"], b"");
+        assert!(apart(&free[0]) > 0, "the newer versions are the bases of the older");
+        for (program, name) in [(Ours, "ours"), (Git, "git")] {
+            let pack = to_files(program, &repo, name, &["--all", "--delta-islands"], b"");
+            assert_eq!(apart(&pack[0]), 0, "{name}");
+        }
+        // Stored deltas across islands are given up when all is packed again.
+        output(Ours, &repo.path, &["repack", "-a", "-d", "-q"], b"");
+        assert!(apart(&packs(&repo)[0]) > 0);
+        output(Ours, &repo.path, &["repack", "-a", "-d", "-q", "-i"], b"");
+        assert_eq!(apart(&packs(&repo)[0]), 0);
+        at(&["config", "repack.useDeltaIslands", "true"]);
+        output(Ours, &repo.path, &["repack", "-a", "-d", "-q", "-f"], b"");
+        assert_eq!(apart(&packs(&repo)[0]), 0);
+        output(Ours, &repo.path, &["repack", "-a", "-d", "-q", "-f", "--no-delta-islands"], b"");
+        assert!(apart(&packs(&repo)[0]) > 0);
+        git(&repo.path, &["fsck", "--full"]);
+    }
 }
 
 #[test]
