@@ -29,6 +29,10 @@ pub(crate) fn find(table: &[u8], stride: usize, rows: Range<u32>, wanted: &[u8])
         id.get(1..).and_then(|rest| rest.first_chunk()).map_or(0, |k| u64::from(u32::from_be_bytes(*k)))
     };
     let wanted_key = key(wanted);
+    // Few ids have the first eight bytes in common, and comparing those takes no call.
+    let head = |id: &[u8]| id.first_chunk().map_or(0, |head| u64::from_be_bytes(*head));
+    let wanted_head = head(wanted);
+    let compare = |found: &[u8]| head(found).cmp(&wanted_head).then_with(|| found.cmp(wanted));
     // What the keys of the rows from `low` to `high` lie between: the key searched for too, unless they are
     // not sorted.
     let (mut from, mut to) = (0u64, 1u64 << 32);
@@ -41,7 +45,7 @@ pub(crate) fn find(table: &[u8], stride: usize, rows: Range<u32>, wanted: &[u8])
         // Both factors have at most 32 bits, and the quotient is less than the spread.
         let guess = low + ((wanted_key - from) * spread / (to - from)) as u32;
         let found = row(guess);
-        match found.cmp(wanted) {
+        match compare(found) {
             Ordering::Less => (low, from, above) = (guess + 1, key(found), true),
             Ordering::Greater => (high, to, above) = (guess, key(found) + 1, false),
             Ordering::Equal => return Some(guess),
@@ -51,7 +55,7 @@ pub(crate) fn find(table: &[u8], stride: usize, rows: Range<u32>, wanted: &[u8])
     let mut step = FEW / 2;
     while high - low > step {
         let probe = if above { low + step } else { high - step };
-        match row(probe).cmp(wanted) {
+        match compare(row(probe)) {
             Ordering::Less => {
                 low = probe + 1;
                 if !above {
@@ -70,7 +74,7 @@ pub(crate) fn find(table: &[u8], stride: usize, rows: Range<u32>, wanted: &[u8])
     }
     while low < high {
         let middle = low + (high - low) / 2;
-        match row(middle).cmp(wanted) {
+        match compare(row(middle)) {
             Ordering::Less => low = middle + 1,
             Ordering::Greater => high = middle,
             Ordering::Equal => return Some(middle),

@@ -263,6 +263,21 @@ impl Table {
     }
 }
 
+impl Drop for Table {
+    /// A place that is given up asks all threads whether they are reading from it. Nearly all of them are free, and
+    /// those need not ask.
+    fn drop(&mut self) {
+        for sets in self.shards.iter_mut().filter_map(OnceLock::take) {
+            for node in sets.into_iter().flat_map(|set| set.nodes) {
+                if node.load().is_none() {
+                    // There is nothing in it that could be lost.
+                    std::mem::forget(node);
+                }
+            }
+        }
+    }
+}
+
 fn cost(node: &Node) -> usize {
     node.content.capacity() + OVERHEAD
 }

@@ -14,17 +14,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// git keeps even a small pack as a pack.
-const KEEP: [&str; 2] = ["-c", "fetch.unpackLimit=1"];
+pub(super) const KEEP: [&str; 2] = ["-c", "fetch.unpackLimit=1"];
 
 /// The usual history in one pack of many deltas.
-fn packed(dir: &Path, format: ObjectFormat) -> PathBuf {
+pub(super) fn packed(dir: &Path, format: ObjectFormat) -> PathBuf {
     let path = history::source(dir, "source", format);
     run(&path, &["repack", "-adfq"]);
     path
 }
 
 /// The only pack of a bare repository.
-fn pack_path(repository: &Path) -> PathBuf {
+pub(super) fn pack_path(repository: &Path) -> PathBuf {
     let files = std::fs::read_dir(repository.join("objects/pack")).unwrap();
     let mut packs: Vec<_> = files
         .map(|file| file.unwrap().path())
@@ -34,29 +34,29 @@ fn pack_path(repository: &Path) -> PathBuf {
     packs.remove(0)
 }
 
-fn pack_bytes(repository: &Path) -> Vec<u8> {
+pub(super) fn pack_bytes(repository: &Path) -> Vec<u8> {
     std::fs::read(pack_path(repository)).unwrap()
 }
 
 /// All that the refs hold.
-fn tips(repository: &Path) -> Vec<ObjectId> {
+pub(super) fn tips(repository: &Path) -> Vec<ObjectId> {
     let list = run(repository, &["for-each-ref", "--format=%(objectname)"]);
     list.lines().map(|line| line.parse().unwrap()).collect()
 }
 
-fn snapshot(repository: &Path) -> Arc<dyn Snapshot> {
+pub(super) fn snapshot(repository: &Path) -> Arc<dyn Snapshot> {
     Repository::open(repository).unwrap().storage().snapshot().unwrap()
 }
 
-fn wish(wants: Vec<ObjectId>) -> PackWish {
+pub(super) fn wish(wants: Vec<ObjectId>) -> PackWish {
     PackWish { wants, ofs_delta: true, ..PackWish::default() }
 }
 
-fn prepare(repository: &Path, wish: &PackWish) -> PackFeed {
+pub(super) fn prepare(repository: &Path, wish: &PackWish) -> PackFeed {
     PackFeed::prepare(snapshot(repository), wish, &Context::new()).unwrap()
 }
 
-fn drain(mut feed: PackFeed) -> Result<Vec<u8>, (WriteError, Vec<u8>)> {
+pub(super) fn drain(mut feed: PackFeed) -> Result<Vec<u8>, (WriteError, Vec<u8>)> {
     let mut out = Vec::new();
     loop {
         match feed.fill(&mut out, &Context::new()) {
@@ -68,7 +68,7 @@ fn drain(mut feed: PackFeed) -> Result<Vec<u8>, (WriteError, Vec<u8>)> {
 }
 
 /// The ids that git finds in a pack, sorted.
-fn ids_in(dir: &Path, format: ObjectFormat, pack: &[u8]) -> Vec<String> {
+pub(super) fn ids_in(dir: &Path, format: ObjectFormat, pack: &[u8]) -> Vec<String> {
     let _ = std::fs::remove_dir_all(dir.join("into"));
     let into = bare(dir, "into", format);
     feed(&into, &["index-pack", "--stdin", "--strict"], pack);
@@ -77,14 +77,14 @@ fn ids_in(dir: &Path, format: ObjectFormat, pack: &[u8]) -> Vec<String> {
 }
 
 /// The ids that git reaches from some objects, sorted.
-fn reached(repository: &Path, tips: &[&str]) -> Vec<String> {
+pub(super) fn reached(repository: &Path, tips: &[&str]) -> Vec<String> {
     let list = run(repository, &[&["rev-list", "--objects", "--no-object-names"], tips].concat());
     let mut ids: Vec<_> = list.lines().map(str::to_owned).collect();
     ids.sort();
     ids
 }
 
-fn has(repository: &Path, id: &ObjectId) -> bool {
+pub(super) fn has(repository: &Path, id: &ObjectId) -> bool {
     output(repository, &["cat-file", "-e", &id.to_hex()]).status.success()
 }
 
@@ -298,18 +298,34 @@ fn s06_a_damaged_pack_is_told_of() {
         run(&path, &["repack", "-adfq"]);
         let (file, stored) = (pack_path(&path), pack_bytes(&path));
         assert!(stored.len() > 600_000, "{}", stored.len());
-        let mut damaged = stored.clone();
-        damaged[stored.len() / 2] ^= 0x10;
-        std::fs::remove_file(&file).unwrap();
-        std::fs::write(&file, &damaged).unwrap();
+        for index in ["1", "2"] {
+            for extension in ["pack", "idx", "rev"] {
+                let _ = std::fs::remove_file(file.with_extension(extension));
+            }
+            std::fs::write(&file, &stored).unwrap();
+            let version = format!("--index-version={index}");
+            run(&path, &["index-pack", &version, file.to_str().unwrap()]);
+            assert_eq!(drain(prepare(&path, &wish(tips(&path)))).unwrap(), stored);
+            let mut damaged = stored.clone();
+            damaged[stored.len() / 2] ^= 0x10;
+            std::fs::remove_file(&file).unwrap();
+            std::fs::write(&file, &damaged).unwrap();
 
-        let feed = prepare(&path, &wish(tips(&path)));
-        assert!(feed.is_copy());
-        let (error, sent) = drain(feed).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Corrupt);
-        let name = file.file_name().unwrap().to_str().unwrap();
-        assert!(error.to_string().contains(name) && error.to_string().contains("checksum"), "{error}");
-        assert_eq!(sent.len(), stored.len() - format.raw_len());
+            let feed = prepare(&path, &wish(tips(&path)));
+            assert!(feed.is_copy());
+            let (error, sent) = drain(feed).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Corrupt);
+            let name = file.file_name().unwrap().to_str().unwrap();
+            assert!(error.to_string().contains(name), "{error}");
+            assert!(damaged[..stored.len() - format.raw_len()].starts_with(&sent));
+            if index == "1" {
+                // It has no CRCs: only the end tells.
+                assert!(error.to_string().contains("checksum"), "{error}");
+                assert_eq!(sent.len(), stored.len() - format.raw_len());
+            } else {
+                assert!(error.to_string().contains("CRC mismatch of object"), "{error}");
+            }
+        }
         let serving = Serving::paths([("project", path.as_path())]);
         for scheme in SCHEMES {
             let url = serving.url(scheme, "project");
