@@ -280,6 +280,9 @@ impl StoredBitmap {
 
     fn make_ready(&self) -> Result<Ready, ReadError> {
         let damaged = |error: BitmapError| ReadError::corrupt(&self.name, error);
+        // A bit that is not what it was would let a clone lack an object, and nobody would notice here. The whole
+        // file is small beside what it saves.
+        self.file.verify_checksum().map_err(damaged)?;
         let order = BitOrder::new(self.rows.order()?).map_err(damaged)?;
         if order.count() != self.file.objects() {
             return Err(ReadError::corrupt(&self.name, "it counts other objects than its index"));
