@@ -11,7 +11,7 @@
 pub struct Readme;
 
 pub mod bundle;
-pub mod hooks;
+pub mod counts;
 pub mod remote;
 pub mod repository;
 pub mod send;

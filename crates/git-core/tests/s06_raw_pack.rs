@@ -1,6 +1,8 @@
 //! S6: a raw pack, fetched with a closure for the wants, a walker for the haves and a sink for the bytes.
 #![allow(clippy::unwrap_used)]
 
+#[path = "s06_raw_pack/counted.rs"]
+mod counted;
 mod support;
 #[path = "s06_raw_pack/whole.rs"]
 mod whole;

@@ -15,6 +15,7 @@ use git_core_idx::SharedBytes;
 use git_core_idx::bitmap::{BitOrder, BitmapError, Expander, ObjectType};
 use git_core_idx::ewah::words_for;
 use git_core_object::{Context, Kind, ObjectId, ReadError};
+use std::sync::Arc;
 
 /// What some tips reach.
 #[derive(Default)]
@@ -40,10 +41,11 @@ impl Side {
     /// Marks what has been found, under its numbers.
     pub(super) fn mark(&self, bitmap: &StoredBitmap, order: &BitOrder, numbers: &Numbers, marks: &Marks) {
         let rows = bitmap.rows();
-        let direct = rows.is_pack();
+        // Where the pack of a bitmap is the first that has numbers, rows are numbers.
+        let first = numbers.packs().first().zip(rows.packs().first());
+        let direct = rows.is_pack() && first.is_some_and(|(first, own)| Arc::ptr_eq(first, own));
         for_each_bit(&self.bits, |bit| {
             let row = order.row(bit);
-            // The pack of a bitmap is the first that has numbers.
             let number = if direct { row } else { numbers.number(&rows.id_at(row)) };
             marks.insert(number);
         });

@@ -15,6 +15,7 @@ mod covered;
 mod graph;
 mod history;
 mod introduced;
+mod lacking;
 mod listing;
 mod marks;
 mod merge_base;
@@ -28,12 +29,13 @@ mod trees;
 pub use ancestry::is_ancestor;
 pub use bitmap_write::{BitmapOptions, BitmapWriteError, write_bitmap};
 pub use commits::{CommitWalk, Exclusion, MissingExcludes, Query, WalkedCommit};
-pub use connectivity::check_connected;
+pub use connectivity::{check_connected, check_received};
 pub use counted::{Counted, Groups, PackOrder, Story, count_for_pack};
 pub use history::{
     History, HistoryCommit, HistoryMark, HistoryOrder, HistoryQuery, HistoryTip, NoWalk, PathSpec, Side,
     TipRole,
 };
+pub use lacking::reachable_named_with;
 pub use listing::{ListQuery, ListSink, Listed, NamedObject, Omitted, list_below, list_objects};
 pub use merge_base::MergeBases;
 pub use negotiate::{Haves, Ready};

@@ -29,6 +29,8 @@ pub struct ObjectSet {
     words: Vec<u64>,
     /// What was met on the excluded side.
     excluded: Vec<u64>,
+    /// What is known to be on it from elsewhere; empty where nothing is.
+    beyond: Vec<u64>,
     len: u64,
     seen: Option<Sightings>,
 }
@@ -56,9 +58,10 @@ impl ObjectSet {
     }
 
     /// Whether an object is known to be on the excluded side: the trees and blobs at its edge, and what was
-    /// excluded by name. A thin pack may have deltas on these.
+    /// excluded by name; all that a bitmap knows to be. A thin pack may have deltas on these.
     pub fn is_excluded(&self, id: &ObjectId) -> bool {
-        self.numbers.lookup(id).is_some_and(|number| has(&self.excluded, number))
+        let known = |number| has(&self.excluded, number) || has(&self.beyond, number);
+        self.numbers.lookup(id).is_some_and(known)
     }
 
     /// Adds an object; says whether it was new.
@@ -72,6 +75,13 @@ impl ObjectSet {
         self.words[word] |= bit;
         self.len += u64::from(new);
         new
+    }
+
+    /// Takes out what is known to be on the excluded side.
+    pub(super) fn leave_out(&mut self, beyond: Vec<u64>) {
+        self.words.iter_mut().zip(&beyond).for_each(|(word, beyond)| *word &= !beyond);
+        self.len = self.words.iter().map(|word| u64::from(word.count_ones())).sum();
+        self.beyond = beyond;
     }
 
     /// Takes out every object that `keep` does not want.
@@ -501,7 +511,7 @@ fn finish(
     progress.set(len, 0);
     progress.report(0);
     drop(progress);
-    ObjectSet { numbers, words, excluded: hidden, len, seen }
+    ObjectSet { numbers, words, excluded: hidden, beyond: Vec::new(), len, seen }
 }
 
 /// The objects a query names, by kind.

@@ -5,6 +5,7 @@ use super::resolve::Resolver;
 use super::session::{SessionOptions, StorageSession};
 use super::{CurrentBranch, ObjectChecks, UnbornHead, session_options};
 use crate::Repository;
+use crate::counts::SharedCounts;
 use git_core_store::walk::CountOptions;
 use git_core_transport::server::{Backend, BoxFuture, Refusal, Request, Session};
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ pub struct Backing {
     resolver: Arc<dyn Resolver>,
     access: Arc<dyn Access>,
     terms: Terms,
+    counts: Arc<SharedCounts>,
 }
 
 /// On which terms repositories are served.
@@ -40,7 +42,12 @@ impl Terms {
 impl Backing {
     /// Serves what the resolver finds on [strict terms](Terms::strict): open to fetch from, closed to pushes.
     pub fn new(resolver: impl Resolver) -> Self {
-        Backing { resolver: Arc::new(resolver), access: Arc::new(PushAccess::Nobody), terms: Terms::strict() }
+        Backing {
+            resolver: Arc::new(resolver),
+            access: Arc::new(PushAccess::Nobody),
+            terms: Terms::strict(),
+            counts: Arc::default(),
+        }
     }
 
     /// Asks this about every request.
@@ -53,6 +60,11 @@ impl Backing {
     #[must_use]
     pub fn with_terms(self, terms: Terms) -> Self {
         Backing { terms, ..self }
+    }
+
+    /// What is counted at present for the packs that are sent.
+    pub fn counts(&self) -> &Arc<SharedCounts> {
+        &self.counts
     }
 }
 
@@ -84,7 +96,8 @@ impl Backend for Backing {
                 Terms::OfRepository => session_options(&repository).map_err(Refusal::internal)?,
             };
             let session = StorageSession::new(repository.storage().clone(), options);
-            Ok(Box::new(session.map_err(super::session::refusal)?) as Box<dyn Session>)
+            let session = session.map_err(super::session::refusal)?.with_counts(self.counts.clone());
+            Ok(Box::new(session) as Box<dyn Session>)
         })
     }
 }

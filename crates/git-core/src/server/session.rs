@@ -4,7 +4,7 @@ use super::haves::AlternateTips;
 use super::policy::ReceivePolicy;
 use super::receive;
 use super::sink::QuarantineSink;
-use super::{HiddenRefs, Namespace};
+use crate::counts::SharedCounts;
 use crate::send::{PackFeed, PackWish, SendOptions};
 use git_core_object::{Context, Kind, ObjectId, Objects as _, ReadError};
 use git_core_protocol::server::{
@@ -72,6 +72,7 @@ pub struct StorageSession {
     storage: Arc<dyn Storage>,
     snapshot: Arc<dyn Snapshot>,
     options: SessionOptions,
+    counts: Arc<SharedCounts>,
     /// The state of a negotiation, with the wants it is about.
     ready: Option<(Arc<Vec<ObjectId>>, Ready)>,
 }
@@ -95,7 +96,13 @@ impl StorageSession {
         let snapshot = storage.snapshot()?;
         options.upload.object_format = snapshot.format();
         options.receive.object_format = snapshot.format();
-        Ok(StorageSession { storage, snapshot, options, ready: None })
+        Ok(StorageSession { storage, snapshot, options, counts: Arc::default(), ready: None })
+    }
+
+    /// Shares what is counted with the sessions that have the same of these.
+    #[must_use]
+    pub fn with_counts(self, counts: Arc<SharedCounts>) -> Self {
+        StorageSession { counts, ..self }
     }
 
     fn refs(&self, query: &RefsQuery) -> Result<Refs, ReadError> {
@@ -288,7 +295,8 @@ impl Session for StorageSession {
             include_tag: request.include_tag,
             options: self.options.send,
         };
-        let feed = PackFeed::prepare(self.snapshot.clone(), &wish, cx).map_err(refusal)?;
+        let feed =
+            PackFeed::prepare_shared(self.snapshot.clone(), &wish, &self.counts, cx).map_err(refusal)?;
         Ok(Box::new(feed))
     }
 

@@ -234,7 +234,7 @@ impl Run<'_> {
 
     fn check_connected(&self, view: &dyn Snapshot, ids: &HashSet<ObjectId>) -> Result<(), RemoteError> {
         let tips: Vec<_> = ids.iter().copied().collect();
-        match walk::check_connected(view, &tips, &self.known()?, self.cx) {
+        match walk::check_received(view, &*self.snapshot, &tips, &self.known()?, self.cx) {
             Err(ReadError::Missing { id }) => Err(RemoteError::Incomplete { id }),
             result => Ok(result?),
         }
