@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod abbrev;
+mod allocator;
 mod args;
 mod commands;
 mod dates;
@@ -47,6 +48,9 @@ fn run(mut arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
         arguments.insert(1, command.into());
     }
     let (globals, command, rest) = Globals::parse(arguments.into_iter().skip(1))?;
+    if matches!(command.as_str(), "serve" | "daemon") {
+        allocator::keep_little();
+    }
     globals.apply()?;
     match command.as_str() {
         "version" => {
