@@ -4,8 +4,8 @@
 use git_core_object::ObjectId;
 use git_core_protocol::Service;
 use git_core_protocol::client::{
-    Action, ClientLimits, Command, Connection, Fetch, FetchOptions, Handshake, LsRefs, LsRefsOptions, Machine, Push,
-    PushOptions,
+    Action, ClientLimits, Command, Connection, Fetch, FetchOptions, Handshake, LsRefs, LsRefsOptions,
+    Machine, Push, PushOptions,
 };
 use git_core_ref::RefName;
 use libfuzzer_sys::fuzz_target;
@@ -36,7 +36,8 @@ fuzz_target!(|bytes: &[u8]| {
     let mut handshake = Handshake::new(service, &ClientLimits::default());
     drive(&mut handshake, greeting, |_| {});
     let Ok(server) = handshake.finish() else { return };
-    let id = ObjectId::from_bytes(server.format, &[1; 32][..server.format.raw_len()]).expect("as long as an id");
+    let id =
+        ObjectId::from_bytes(server.format, &[1; 32][..server.format.raw_len()]).expect("as long as an id");
     if let Ok(mut machine) = LsRefs::new(&server, &LsRefsOptions::default()) {
         drive(&mut machine, answer, |_| {});
     }

@@ -9,7 +9,8 @@ fuzz_target!(|data: &[u8]| {
     let Some((&split, data)) = data.split_first() else { return };
     let (lower, upper) = data.split_at(data.len() * usize::from(split) / 255);
     for format in [ObjectFormat::Sha1, ObjectFormat::Sha256] {
-        let files: Vec<_> = [lower, upper].into_iter().filter_map(|bytes| GraphFile::open(bytes, format).ok()).collect();
+        let files: Vec<_> =
+            [lower, upper].into_iter().filter_map(|bytes| GraphFile::open(bytes, format).ok()).collect();
         for file in &files {
             let _ = file.verify();
             if file.count() > 0 {

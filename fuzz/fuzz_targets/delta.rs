@@ -16,7 +16,9 @@ fuzz_target!(|input: (Vec<u8>, Vec<u8>)| {
     let mut again = Vec::new();
     for instruction in Instructions::new(&delta, used) {
         match instruction.expect("it was applied") {
-            Instruction::Copy(range) => again.extend_from_slice(&base[range.start as usize..range.end as usize]),
+            Instruction::Copy(range) => {
+                again.extend_from_slice(&base[range.start as usize..range.end as usize])
+            }
             Instruction::Insert(bytes) => again.extend_from_slice(bytes),
         }
     }

@@ -1,7 +1,7 @@
 //! Pack indexes and reverse indexes of either format: opened or refused; then no access panics.
 #![no_main]
 
-use git_core_idx::{IdxFile, IdxPosition, ReverseIndex, RevFile};
+use git_core_idx::{IdxFile, IdxPosition, RevFile, ReverseIndex};
 use git_core_object::{IdPrefix, ObjectFormat};
 use libfuzzer_sys::fuzz_target;
 

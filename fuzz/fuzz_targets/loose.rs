@@ -16,7 +16,8 @@ fuzz_target!(|bytes: &[u8]| {
     let (mut decoder, mut pieces, mut at) = (LooseDecoder::new(), Vec::new(), 0);
     loop {
         let mut out = [0; 7];
-        let step = decoder.inflate(&bytes[at..bytes.len().min(at + 3)], &mut out).expect("it was sound before");
+        let step =
+            decoder.inflate(&bytes[at..bytes.len().min(at + 3)], &mut out).expect("it was sound before");
         pieces.extend_from_slice(&out[..step.written]);
         at += step.consumed;
         if step.done {

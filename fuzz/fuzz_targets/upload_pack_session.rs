@@ -3,10 +3,10 @@
 #![no_main]
 
 use git_core_object::{ObjectFormat, ObjectId};
-use git_core_protocol::ProtocolVersion;
 use git_core_protocol::server::{
     Answer, Conversation, Haves, Mode, Outcome, Output, Question, Refs, UploadPack, UploadPackOptions, Wants,
 };
+use git_core_protocol::{ProtocolVersion, ShallowUpdate};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -28,7 +28,13 @@ fn session(
 ) -> (Vec<u8>, Outcome) {
     let mut options = UploadPackOptions::default();
     options.object_format = format;
-    (options.limits.wants, options.limits.haves) = (100, 2000);
+    (options.limits.wants, options.limits.haves, options.limits.shallow) = (100, 2000, 100);
+    options.filter = format == ObjectFormat::Sha256;
+    options.shallow = [ObjectId::empty_tree(format)]
+        .into_iter()
+        .filter(|_| version == ProtocolVersion::V1)
+        .collect::<Vec<_>>()
+        .into();
     let mut machine = UploadPack::new(version, mode, options);
     let (mut said, mut fed) = (Vec::new(), 0);
     loop {
@@ -44,6 +50,7 @@ fn session(
             Output::Ask(question) => machine.answer(answer(question)),
             Output::SendPack(request) => {
                 assert!(request.wants.len() <= 100 && request.haves.len() <= 2000);
+                assert!(request.client_shallow.len() <= 100);
                 machine.progress(b"progress\r");
                 machine.pack_bytes(b"PACK");
                 machine.pack_end();
@@ -66,6 +73,10 @@ fn answer(question: Question) -> Answer {
             let common: Vec<bool> = query.haves.iter().map(known).collect();
             let ready = query.common.len() + common.iter().filter(|common| **common).count() > 2;
             Answer::Haves(Haves { common, ready })
+        }
+        Question::Shallow(query) => {
+            let (unshallow, shallow) = query.client.into_iter().partition(known);
+            Answer::Shallow(ShallowUpdate { shallow, unshallow })
         }
         other => panic!("{other:?}"),
     }

@@ -7,6 +7,7 @@ mod allocator;
 mod args;
 mod commands;
 mod dates;
+mod depths;
 mod fail;
 mod globals;
 mod input;
@@ -20,7 +21,7 @@ mod ref_fields;
 mod ref_format;
 mod repo;
 mod revisions;
-mod shallowed;
+mod trusting;
 mod when;
 
 use fail::Failure;

@@ -21,6 +21,9 @@ pub(crate) fn environment(globals: &Globals) -> Result<Environment, Failure> {
     if globals.no_replace_objects {
         environment.replace = ReplaceRefs::Ignored;
     }
+    if let Some(file) = &globals.shallow_file {
+        environment.shallow_file = Some(file.clone());
+    }
     environment.open.overrides.git_dir.clone_from(&globals.git_dir);
     environment.open.overrides.work_tree.clone_from(&globals.work_tree);
     if globals.bare {

@@ -33,6 +33,16 @@ pub struct Advertisement {
     pub skipped: usize,
 }
 
+impl Advertisement {
+    /// Whether the server can leave objects out of a pack (`filter`).
+    pub fn can_filter(&self) -> bool {
+        match self.version {
+            ProtocolVersion::V2 => self.capabilities.has_feature("fetch", "filter"),
+            ProtocolVersion::V0 | ProtocolVersion::V1 => self.capabilities.has("filter"),
+        }
+    }
+}
+
 /// A first word of a server that cannot be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

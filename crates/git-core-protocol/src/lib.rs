@@ -12,8 +12,10 @@ pub mod error;
 pub mod pkt_line;
 pub mod server;
 mod service;
+mod shallow;
 pub mod sideband;
 
 pub use capability::Capabilities;
 pub use pkt_line::Packet;
 pub use service::{ProtocolVersion, Service};
+pub use shallow::{Deepen, ShallowUpdate};

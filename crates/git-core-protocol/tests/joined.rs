@@ -9,12 +9,13 @@ use git_core_protocol::client::{
     LsRefs, LsRefsOptions, Machine, Push, PushOptions, RefStatus,
 };
 use git_core_protocol::server::{
-    CommandStatus, Conversation, Mode, Outcome, ReceivePack, ReceivePackOptions, UpdateReport, UploadPack,
-    UploadPackOptions,
+    CommandStatus, Conversation, Mode, Outcome, Question, ReceivePack, ReceivePackOptions, UpdateReport,
+    UploadPack, UploadPackOptions,
 };
-use git_core_protocol::{ProtocolVersion, Service, pkt_line};
+use git_core_protocol::{Deepen, ProtocolVersion, Service, ShallowUpdate, pkt_line};
 use git_core_ref::RefName;
 use server_support::{Fake, Turn, id};
+use std::sync::Arc;
 
 /// How bytes are cut on their way.
 #[derive(Clone, Copy, Debug)]
@@ -157,12 +158,15 @@ fn machine(fake: &Fake, service: Service, version: ProtocolVersion, mode: Mode) 
         Service::UploadPack => {
             let mut options = UploadPackOptions::default();
             options.object_format = fake.format;
+            options.shallow = Arc::new(fake.shallow.clone());
+            options.filter = fake.filter;
             Box::new(UploadPack::new(version, mode, options))
         }
         Service::ReceivePack => {
             let mut options = ReceivePackOptions::default();
             options.object_format = fake.format;
             options.push_options = true;
+            options.shallow = Arc::new(fake.shallow.clone());
             Box::new(ReceivePack::new(version, mode, options))
         }
     }
@@ -182,6 +186,15 @@ fn everywhere(mut test: impl FnMut(ObjectFormat, ProtocolVersion, Connection, Cu
 }
 
 fn fetch(link: &mut Link, haves: &[ObjectId]) -> (Vec<u8>, Vec<ObjectId>, String) {
+    let (fetched, _) = fetch_as(link, haves, &FetchOptions::default());
+    fetched
+}
+
+fn fetch_as(
+    link: &mut Link,
+    haves: &[ObjectId],
+    options: &FetchOptions,
+) -> ((Vec<u8>, Vec<ObjectId>, String), ShallowUpdate) {
     let greeting = link.handshake();
     assert_eq!((greeting.version, greeting.format), (link.version, link.fake.format));
     if link.version == ProtocolVersion::V2 {
@@ -189,7 +202,7 @@ fn fetch(link: &mut Link, haves: &[ObjectId]) -> (Vec<u8>, Vec<ObjectId>, String
         link.drive(&mut client, |_, event| panic!("{event:?}")).unwrap();
         assert_eq!(client.finish().len(), link.fake.refs.refs.len());
     }
-    let mut options = FetchOptions::default();
+    let mut options = options.clone();
     options.connection = link.connection;
     let mut client = Fetch::new(&greeting, [id(link.fake.format, 'a')], &options).unwrap();
     let (mut pack, mut acks, mut progress, mut offered) = (Vec::new(), Vec::new(), Vec::new(), 0);
@@ -205,7 +218,7 @@ fn fetch(link: &mut Link, haves: &[ObjectId]) -> (Vec<u8>, Vec<ObjectId>, String
         Event::NeedPack => panic!("nothing is pushed"),
     })
     .unwrap();
-    (pack, acks, String::from_utf8(progress).unwrap())
+    ((pack, acks, String::from_utf8(progress).unwrap()), client.shallow_update().clone())
 }
 
 #[test]
@@ -247,9 +260,89 @@ fn fetches_negotiate() {
 }
 
 #[test]
+fn depths() {
+    everywhere(|format, version, connection, cut| {
+        let at = |digit| id(format, digit);
+        for deepen in [
+            Deepen::Depth(3),
+            Deepen::Depth(Deepen::INFINITE),
+            Deepen::Further(1),
+            Deepen::Limits { since: Some(1_112_911_993), not: vec!["v1".into(), "refs/heads/a b".into()] },
+            Deepen::Limits { since: None, not: vec!["HEAD".into()] },
+        ] {
+            // With and without haves, so that the answer comes in the first and in a later round.
+            for haves in [vec![], vec![at('c')]] {
+                let mut fake = Fake::new(format);
+                fake.bounds = ShallowUpdate { shallow: vec![at('d'), at('e')], unshallow: vec![at('f')] };
+                fake.progress = Some("Counting\n");
+                let mut link = Link::new(fake, Service::UploadPack, version, connection, cut);
+                let mut options = FetchOptions::default();
+                options.shallow = vec![at('9'), at('f')];
+                options.deepen = deepen.clone();
+                let ((pack, ..), update) = fetch_as(&mut link, &haves, &options);
+                let what = format!("{version:?} {connection:?} {cut:?} {deepen:?}");
+                assert_eq!(pack, b"PACKdata", "{what}");
+                assert_eq!(update, link.fake.bounds, "{what}");
+                let request = link.fake.requests.last().unwrap();
+                assert_eq!(request.client_shallow, options.shallow, "{what}");
+                assert_eq!(request.shallow, update, "{what}");
+                assert_eq!(request.haves, haves, "{what}");
+                let asked = link.fake.questions.iter().rev().find_map(|question| match question {
+                    Question::Shallow(query) => Some(query.clone()),
+                    _ => None,
+                });
+                let asked = asked.unwrap();
+                assert_eq!((asked.deepen, asked.client), (deepen.clone(), options.shallow.clone()), "{what}");
+                assert_eq!(*asked.wants, [at('a')], "{what}");
+            }
+        }
+    });
+}
+
+#[test]
+fn shallow_on_either_side_without_a_depth() {
+    everywhere(|format, version, connection, cut| {
+        let at = |digit| id(format, digit);
+        let mut fake = Fake::new(format);
+        fake.shallow = vec![at('d')];
+        fake.bounds = ShallowUpdate { shallow: fake.shallow.clone(), unshallow: Vec::new() };
+        let mut link = Link::new(fake, Service::UploadPack, version, connection, cut);
+        let ((pack, ..), update) = fetch_as(&mut link, &[at('c')], &FetchOptions::default());
+        assert_eq!(pack, b"PACKdata");
+        assert_eq!(update, link.fake.bounds, "{version:?} {connection:?} {cut:?}");
+
+        let mut link = Link::new(Fake::new(format), Service::UploadPack, version, connection, cut);
+        let mut options = FetchOptions::default();
+        options.shallow = vec![at('e')];
+        let (_, update) = fetch_as(&mut link, &[at('c')], &options);
+        assert!(update.is_empty());
+        let request = link.fake.requests.last().unwrap();
+        assert_eq!(request.client_shallow, options.shallow, "{version:?} {connection:?} {cut:?}");
+    });
+}
+
+#[test]
+fn filters() {
+    everywhere(|format, version, connection, cut| {
+        let mut options = FetchOptions::default();
+        options.filter = Some("combine:blob:none+tree:3".into());
+        for offered in [true, false] {
+            let mut fake = Fake::new(format);
+            fake.filter = offered;
+            let mut link = Link::new(fake, Service::UploadPack, version, connection, cut);
+            let ((pack, ..), _) = fetch_as(&mut link, &[], &options);
+            assert_eq!(pack, b"PACKdata");
+            let request = link.fake.requests.last().unwrap();
+            assert_eq!(request.filter, options.filter.clone().filter(|_| offered));
+        }
+    });
+}
+
+#[test]
 fn pushes() {
     everywhere(|format, version, connection, cut| {
         let mut fake = Fake::new(format);
+        fake.shallow = vec![id(format, 'd')];
         fake.expected = b"0000 looks like packets 0005".repeat(100);
         fake.report = Some(UpdateReport {
             statuses: vec![
@@ -259,6 +352,7 @@ fn pushes() {
         });
         let mut link = Link::new(fake, Service::ReceivePack, version, connection, cut);
         let greeting = link.handshake();
+        assert_eq!(greeting.shallow, link.fake.shallow);
         let name = |name: &str| RefName::new(name).unwrap();
         let commands = [
             Command { name: name("refs/heads/new"), old: None, new: Some(id(format, 'e')) },
@@ -266,6 +360,7 @@ fn pushes() {
         ];
         let mut options = PushOptions::default();
         options.push_options = vec!["ci.skip".into()];
+        options.shallow = vec![id(format, 'b'), id(format, 'c')];
         let mut client = Push::new(&greeting, &commands, &options).unwrap();
         let bytes = link.fake.expected.clone();
         let mut pieces = bytes.chunks(1000);
@@ -285,6 +380,7 @@ fn pushes() {
         );
         let update = link.fake.updates.last().unwrap();
         assert_eq!(update.commands, commands);
+        assert_eq!(update.shallow, options.shallow);
         assert_eq!(update.push_options.as_deref().unwrap(), ["ci.skip"]);
         assert_eq!(link.outcome, Some(Outcome::Complete));
     });

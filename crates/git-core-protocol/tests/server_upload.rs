@@ -54,7 +54,8 @@ fn advertisements() {
             assert_eq!(outcome, Outcome::Complete);
             unpack(&said)
         };
-        let base = "multi_ack thin-pack side-band side-band-64k ofs-delta no-progress include-tag multi_ack_detailed";
+        let base = "multi_ack thin-pack side-band side-band-64k ofs-delta shallow deepen-since \
+                    deepen-not deepen-relative no-progress include-tag multi_ack_detailed";
         let tail = format!("object-format={format} agent=git/test");
         for (version, mode, no_done) in [
             (ProtocolVersion::V0, Mode::Stateful, ""),
@@ -90,7 +91,7 @@ fn advertisements() {
                 "version 2",
                 "agent=git/test",
                 "ls-refs=unborn",
-                "fetch=wait-for-done",
+                "fetch=shallow wait-for-done",
                 "server-option",
                 &object_format,
                 "0000"
@@ -319,7 +320,7 @@ fn violations_are_told() {
         (ProtocolVersion::V0, vec!["want 12"], "expected to get object ID, not 'want 12'"),
         (ProtocolVersion::V0, vec![&zzz], "expected to get object ID"),
         (ProtocolVersion::V0, vec!["have x"], "unexpected line: 'have x'"),
-        (ProtocolVersion::V0, vec![&want, "deepen 1"], "unexpected line: 'deepen 1'"),
+        (ProtocolVersion::V0, vec![&want, "depth 1"], "unexpected line: 'depth 1'"),
         (ProtocolVersion::V0, vec![&want, "0000", "foo"], "unexpected line: 'foo'"),
         (ProtocolVersion::V0, vec![&want, "0001"], "unexpected delim packet"),
         (ProtocolVersion::V2, vec!["command=foo", "0000"], "invalid command 'foo'"),
@@ -327,7 +328,7 @@ fn violations_are_told() {
         (ProtocolVersion::V2, vec!["command=ls-refs", "bogus"], "unknown capability 'bogus'"),
         (ProtocolVersion::V2, vec!["agent=x", "0000"], "no command requested"),
         (ProtocolVersion::V2, vec!["command=fetch", "object-format=sha256"], "server sha1; client sha256"),
-        (ProtocolVersion::V2, vec!["command=fetch", "0001", "deepen 1"], "unexpected line: 'deepen 1'"),
+        (ProtocolVersion::V2, vec!["command=fetch", "0001", "depth 1"], "unexpected line: 'depth 1'"),
         (ProtocolVersion::V2, vec!["command=ls-refs", "0001", "x"], "unexpected line: 'x'"),
         (ProtocolVersion::V2, vec!["command=ls-refs", "0002"], "unexpected response-end packet"),
     ] {
@@ -368,4 +369,26 @@ fn limits() {
     assert!(fails(v2, &["agent=1", "agent=2", "agent=3", "agent=4"]).contains("capability lines"));
     let long = format!("ref-prefix {}", "x".repeat(400));
     assert!(fails(v2, &["command=ls-refs", "0001", &long]).contains("request bytes"));
+}
+
+#[test]
+fn depths_that_cannot_be() {
+    let format = ObjectFormat::Sha1;
+    let want = of(format, "want", 'a');
+    let fetch = |fake: &mut Fake, arguments: &[&str]| {
+        v2(fake, &[&["command=fetch", "object-format=sha1", "0001"][..], arguments, &["0000"]].concat())
+    };
+    for (line, said) in [
+        ("deepen 0", "ERR Invalid deepen 0"),
+        ("deepen -1", "ERR Invalid deepen -1"),
+        ("deepen x", "ERR Invalid deepen x"),
+        ("deepen-since 0", "ERR Invalid deepen-since 0"),
+        ("filter blob:none", "ERR unexpected line: 'filter blob:none'"),
+    ] {
+        assert_eq!(v0(&mut Fake::new(format), &[&want, line, "0000", "done"]), [said], "{line}");
+        assert_eq!(fetch(&mut Fake::new(format), &[&want, line, "done"]), [said], "{line}");
+    }
+    let both = [want.as_str(), "deepen 1", "deepen-not main", "done"];
+    let said = "ERR git upload-pack: deepen and deepen-since (or deepen-not) cannot be used together";
+    assert_eq!(fetch(&mut Fake::new(format), &both), [said]);
 }

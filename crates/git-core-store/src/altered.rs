@@ -1,5 +1,5 @@
 //! A snapshot with some objects in the place of others: replacement refs (`git-replace(1)`) and grafts
-//! (`info/grafts`, `gitrepository-layout(5)`).
+//! (`info/grafts`, `gitrepository-layout(5)`); or with a history that ends elsewhere.
 //!
 //! Whoever lists or shows history looks through this. What packs, checks or transfers objects does not: it needs
 //! them as they are.
@@ -99,12 +99,28 @@ impl Alterations {
 pub struct Altered {
     inner: Arc<dyn Snapshot>,
     alterations: Alterations,
+    /// Where the history ends, if not where that of the inner one does; sorted.
+    shallow: Option<Vec<ObjectId>>,
 }
 
 impl Altered {
     /// The snapshot under these alterations; the same one if there are none.
     pub fn over(inner: Arc<dyn Snapshot>, alterations: Alterations) -> Arc<dyn Snapshot> {
-        if alterations.is_empty() { inner } else { Arc::new(Altered { inner, alterations }) }
+        match alterations.is_empty() {
+            true => inner,
+            false => Arc::new(Altered { inner, alterations, shallow: None }),
+        }
+    }
+
+    /// The snapshot as if its history ended at these commits, whatever it says of that itself; the same one if it
+    /// says the same.
+    pub fn ending_at(inner: Arc<dyn Snapshot>, mut shallow: Vec<ObjectId>) -> Arc<dyn Snapshot> {
+        shallow.sort_unstable();
+        shallow.dedup();
+        match shallow == inner.shallow() {
+            true => inner,
+            false => Arc::new(Altered { inner, alterations: Alterations::default(), shallow: Some(shallow) }),
+        }
     }
 }
 
@@ -198,6 +214,6 @@ impl Snapshot for Altered {
     }
 
     fn shallow(&self) -> &[ObjectId] {
-        self.inner.shallow()
+        self.shallow.as_deref().unwrap_or(self.inner.shallow())
     }
 }

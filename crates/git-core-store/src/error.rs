@@ -111,6 +111,9 @@ pub enum CommitError {
         /// What became of the hook.
         cause: BoxError,
     },
+    /// Somebody else changes, or has changed, where the history ends.
+    #[error("shallow file has changed since we read it")]
+    Shallow,
     /// What is stored could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -152,6 +155,7 @@ impl CommitError {
             CommitError::Lost { .. }
             | CommitError::Existence { .. }
             | CommitError::NameConflict { .. }
+            | CommitError::Shallow
             | CommitError::Locked { .. } => ErrorKind::Conflict,
             CommitError::Invalid { .. } => ErrorKind::Invalid,
             CommitError::Hook { .. } => ErrorKind::Denied,

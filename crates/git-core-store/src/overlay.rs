@@ -28,6 +28,8 @@ pub(crate) struct Overlay {
     singles: Option<Arc<dyn Singles>>,
     /// The received packs, then those of the base.
     packs: Vec<Arc<StoredPack>>,
+    /// Where the history ends, if not where that of the base does.
+    shallow: Option<Vec<ObjectId>>,
 }
 
 impl Overlay {
@@ -38,7 +40,13 @@ impl Overlay {
         readers: Arc<Readers>,
     ) -> Self {
         let packs = received.iter().chain(base.packs()).cloned().collect();
-        Overlay { base, received: PackSet::new(received, readers), singles, packs }
+        Overlay { base, received: PackSet::new(received, readers), singles, packs, shallow: None }
+    }
+
+    /// The same with a history that ends at these commits, which are sorted.
+    pub(crate) fn ending_at(mut self, shallow: Option<Vec<ObjectId>>) -> Self {
+        self.shallow = shallow;
+        self
     }
 }
 
@@ -175,7 +183,7 @@ impl Snapshot for Overlay {
     }
 
     fn commit_graph(&self) -> Option<Arc<CommitGraph<SharedBytes>>> {
-        self.base.commit_graph()
+        if self.shallow().is_empty() { self.base.commit_graph() } else { None }
     }
 
     fn alters_history(&self) -> bool {
@@ -183,11 +191,11 @@ impl Snapshot for Overlay {
     }
 
     fn bitmap(&self) -> Option<Arc<StoredBitmap>> {
-        self.base.bitmap()
+        if self.shallow().is_empty() { self.base.bitmap() } else { None }
     }
 
     fn shallow(&self) -> &[ObjectId] {
-        self.base.shallow()
+        self.shallow.as_deref().unwrap_or(self.base.shallow())
     }
 }
 

@@ -241,6 +241,10 @@ pub trait Quarantine: Send {
     /// the pack is left then.
     fn finish_pack(&mut self, cx: &Context) -> Result<PackReceived, ReceiveError>;
 
+    /// Says at which commits the history ends once this is committed, in the place of those at which it ended when
+    /// this was opened. The commit is refused when others have been there first.
+    fn set_shallow(&mut self, shallow: Vec<ObjectId>);
+
     /// What the repository will hold: its packs and those received, its other objects and those received;
     /// the refs are still those of the snapshot that this was opened with.
     ///

@@ -2,10 +2,11 @@
 
 use super::Command;
 use crate::args::{Arg, Args, bytes};
+use crate::depths::Depths;
 use crate::fail::Failure;
 use crate::globals::{Globals, os_string};
 use crate::{progress, reach};
-use git_core::remote::{CheckoutMode, CloneOptions, Tags, clone};
+use git_core::remote::{CheckoutMode, CloneOptions, RejectShallow, Tags, clone};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -14,6 +15,7 @@ pub(crate) const COMMAND: Command = Command {
     summary: "Clone a repository into a new directory",
     usage: "git-core clone [-q | --quiet] [--[no-]progress] [-n | --no-checkout] [--bare] [--mirror]
                [-o <name> | --origin <name>] [-b <name> | --branch <name>] [--[no-]single-branch]
+               [--depth <depth>] [--shallow-since <time>] [--shallow-exclude <ref>] [--[no-]reject-shallow]
                [--no-tags] [-c <key>=<value> | --config <key>=<value>] [-u <upload-pack>]
                [--] <repository> [<directory>]",
     run,
@@ -24,9 +26,18 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     let (mut quiet, mut asked, mut bare, mut empty) = (false, None, globals.bare, false);
     let mut operands = Vec::new();
     let mut link = reach::link(globals)?;
+    let (mut depths, mut single, mut local) = (Depths::default(), None, true);
+    let mut reject = reach::outer_config(globals)?.bool("clone.rejectShallow")?;
     let usage = args.usage();
     while let Some(arg) = args.next()? {
         match arg {
+            Arg::Long(name @ ("depth" | "shallow-since" | "shallow-exclude")) => {
+                let name = name.to_owned();
+                depths.option(&name, &mut args)?;
+            }
+            Arg::Long("reject-shallow") => reject = Some(true),
+            Arg::Long("no-reject-shallow") => reject = Some(false),
+            Arg::Long("no-local") => local = false,
             Arg::Short('q') | Arg::Long("quiet") => quiet = true,
             Arg::Short('v') | Arg::Long("verbose") => {}
             Arg::Long("progress") => asked = Some(true),
@@ -39,8 +50,8 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
             }
             Arg::Short('o') | Arg::Long("origin") => options.origin = bytes(&args.value()?).into(),
             Arg::Short('b') | Arg::Long("branch") => options.branch = Some(bytes(&args.value()?).into()),
-            Arg::Long("single-branch") => options.single_branch = true,
-            Arg::Long("no-single-branch") => options.single_branch = false,
+            Arg::Long("single-branch") => single = Some(true),
+            Arg::Long("no-single-branch") => single = Some(false),
             Arg::Long("no-tags") => options.tags = Tags::None,
             Arg::Long("tags") => options.tags = Tags::Follow,
             Arg::Short('c') | Arg::Long("config") => {
@@ -53,9 +64,7 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
             }
             Arg::Short('u') | Arg::Long("upload-pack") => link.options.upload_pack = args.value()?,
             Arg::Short('l' | 's')
-            | Arg::Long(
-                "local" | "no-local" | "no-hardlinks" | "no-shallow-submodules" | "no-recurse-submodules",
-            ) => {}
+            | Arg::Long("local" | "no-hardlinks" | "no-shallow-submodules" | "no-recurse-submodules") => {}
             Arg::Value(value) => operands.push(value),
             other => return Err(Args::unknown(usage, &other)),
         }
@@ -85,7 +94,21 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     };
     let configured = reach::outer_config(globals)?;
     options.initial_branch = configured.text("init.defaultBranch")?.map(|text| text.to_owned());
-    let mut local = Path::new(&os_string(url.clone())).to_owned();
+    options.single_branch = single.unwrap_or(depths.is_asked());
+    options.reject_shallow = if reject == Some(true) { RejectShallow::Yes } else { RejectShallow::No };
+    let path = Path::new(&os_string(url.clone())).to_owned();
+    let mut copies = local && path.is_dir();
+    if copies {
+        depths.given().for_each(|name| {
+            eprintln!("warning: {name} is ignored in local clones; use file:// instead.");
+        });
+        // What is shallow is fetched as from anywhere.
+        copies = !path.join(".git/shallow").exists() && !path.join("shallow").exists();
+    }
+    if !copies {
+        options.deepen = depths.deepen(false)?;
+    }
+    let mut local = path;
     if !local.exists() {
         let mut bundle = local.clone().into_os_string();
         bundle.push(".bundle");

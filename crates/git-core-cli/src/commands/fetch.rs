@@ -2,6 +2,7 @@
 
 use super::Command;
 use crate::args::{Arg, Args, bytes};
+use crate::depths::Depths;
 use crate::fail::Failure;
 use crate::globals::Globals;
 use crate::{progress, reach, repo};
@@ -10,7 +11,9 @@ use git_core::Repository;
 use git_core::object::ObjectId;
 use git_core::refs::Refspec;
 use git_core::refs::refspec::{Direction, FetchSource};
-use git_core::remote::{Atomic, FetchOptions, Fetched, Force, Prune, RefUpdate, Remote, Tags, UpdateStatus};
+use git_core::remote::{
+    Atomic, FetchOptions, Fetched, Force, Prune, RefUpdate, Remote, RemoteEnds, Tags, UpdateStatus,
+};
 use std::process::ExitCode;
 
 pub(crate) const COMMAND: Command = Command {
@@ -27,6 +30,12 @@ pub(crate) const COMMAND: Command = Command {
     -a, --append          add to .git/FETCH_HEAD instead of replacing it
     --[no-]write-fetch-head
     --atomic              update all refs or none
+    --depth <depth>       limit the history to so many commits
+    --deepen <depth>      make the history longer by so many commits
+    --shallow-since <time>, --shallow-exclude <ref>
+                          limit the history to what is newer, or not reached by a ref
+    --unshallow           fetch all of the history
+    --update-shallow      accept refs whose history ends where that of the remote does
     --[no-]progress       show progress
     --upload-pack <path>  the program on the other side",
     run,
@@ -38,9 +47,16 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     let mut prune = None;
     let mut operands: Vec<Vec<u8>> = Vec::new();
     let mut link = reach::link(globals)?;
+    let mut depths = Depths::default();
     let usage = args.usage();
     while let Some(arg) = args.next()? {
         match arg {
+            Arg::Long("update-shallow") => options.remote_ends = RemoteEnds::Accept,
+            Arg::Long("no-update-shallow") => options.remote_ends = RemoteEnds::Refuse,
+            Arg::Long(name @ ("depth" | "deepen" | "shallow-since" | "shallow-exclude" | "unshallow")) => {
+                let name = name.to_owned();
+                depths.fetch_option(&name, &mut args)?;
+            }
             Arg::Short('q') | Arg::Long("quiet") => quiet = true,
             Arg::Short('v') | Arg::Long("verbose") => verbose = true,
             Arg::Short('f') | Arg::Long("force") => options.force = Force::All,
@@ -71,6 +87,7 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
         }
     }
     let repository = repo::open(globals)?;
+    options.deepen = depths.deepen(repository.snapshot()?.shallow().is_empty())?;
     let mut operands = operands.into_iter();
     let named = match operands.next() {
         Some(named) => BString::from(named),
@@ -127,6 +144,11 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
             repository.write_fetch_head(&entries)?;
         }
     }
+    for update in &fetched.updates {
+        if let (UpdateStatus::Shallow, Some(name)) = (&update.status, &update.local) {
+            eprintln!("warning: rejected {name} because shallow roots are not allowed to be updated");
+        }
+    }
     let rejected = fetched.updates.iter().any(|update| update.status.is_rejected());
     if !quiet {
         report(&remote, &fetched, verbose);
@@ -170,6 +192,7 @@ fn report(remote: &Remote, fetched: &Fetched, verbose: bool) {
         .updates
         .iter()
         .filter(|update| verbose || update.status != UpdateStatus::UpToDate)
+        .filter(|update| update.status != UpdateStatus::Shallow)
         .filter(|update| update.local.is_some() || update.source.is_some())
         .collect();
     if shown.is_empty() {

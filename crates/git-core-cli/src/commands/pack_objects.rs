@@ -15,7 +15,7 @@ use crate::globals::Globals;
 use crate::input::{lines, stdin};
 use crate::repo;
 use crate::revisions::{RefSelection, Revisions, bad_object};
-use crate::shallowed::Shallowed;
+use crate::trusting::Trusting;
 use bstr::ByteSlice as _;
 use git_core::Repository;
 use git_core::object::{Context, ObjectId, ReadError};
@@ -25,7 +25,7 @@ use git_core::send::add_tags;
 use git_core::store::filter::ObjectFilter;
 use git_core::store::maintenance::loosen_unreachable;
 use git_core::store::walk::{self, MissingExcludes, ObjectSet, PackOrder, Query};
-use git_core::store::{Snapshot, StoredPack};
+use git_core::store::{Altered, Snapshot, StoredPack};
 use std::collections::{BTreeSet, HashSet};
 use std::ops::ControlFlow;
 use std::process::ExitCode;
@@ -57,7 +57,8 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
         Source::List | Source::Packs | Source::Cruft => Query::default(),
     };
     if !shallow.is_empty() {
-        snapshot = Arc::new(Shallowed::new(snapshot, shallow));
+        shallow.extend_from_slice(snapshot.shallow());
+        snapshot = Altered::ending_at(snapshot, shallow);
     }
     if let Some(spec) = &request.filter {
         let filter = ObjectFilter::new(&*snapshot, spec).map_err(|error| Failure::fatal(chain(&error)))?;
@@ -68,7 +69,7 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     }
     let mut set = match request.missing {
         Missing::Refuse => count(&*snapshot, &query, &request, &cx)?,
-        _ => count(&Shallowed::trusting(snapshot.clone()), &query, &request, &cx)?,
+        _ => count(&Trusting::new(snapshot.clone()), &query, &request, &cx)?,
     };
     missing::leave_out(&*snapshot, request.missing, &mut set)?;
     let mut times = None;

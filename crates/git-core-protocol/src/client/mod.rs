@@ -83,11 +83,13 @@ pub struct ClientLimits {
     pub ref_bytes: u64,
     /// The most bytes that the report of a push may have.
     pub report_bytes: u64,
+    /// The most commits at which a history may end or no longer end, as the answer to a fetch tells.
+    pub shallow: usize,
 }
 
 impl Default for ClientLimits {
     fn default() -> Self {
-        ClientLimits { ref_bytes: 1 << 30, report_bytes: 64 << 20 }
+        ClientLimits { ref_bytes: 1 << 30, report_bytes: 64 << 20, shallow: 16 << 20 }
     }
 }
 

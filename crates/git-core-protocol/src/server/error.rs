@@ -46,6 +46,15 @@ pub enum ServerError {
     /// A v2 request with a capability that was not advertised.
     #[error("unknown capability '{}'", .0.escape_ascii())]
     UnknownCapability(Vec<u8>),
+    /// A request for a depth that cannot be: the line.
+    #[error("Invalid {}", .0.escape_ascii())]
+    Deepen(Vec<u8>),
+    /// Requests for a depth that exclude one another.
+    #[error("git upload-pack: deepen and deepen-since (or deepen-not) cannot be used together")]
+    DeepenTwice,
+    /// More than one filter.
+    #[error("multiple filter-specs cannot be combined")]
+    Filters,
     /// An object was wanted that this peer may not have, or that is not there.
     #[error("upload-pack: not our ref {0}")]
     NotOurRef(ObjectId),

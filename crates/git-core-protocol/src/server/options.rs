@@ -1,6 +1,7 @@
 //! What a repository lets its peers do, and how much a machine takes from one.
 
-use git_core_object::ObjectFormat;
+use git_core_object::{ObjectFormat, ObjectId};
+use std::sync::Arc;
 
 /// Which objects a client of protocol v0 and v1 may want. In v2 any object may be wanted, as the protocol has
 /// it, unless the backend knows better.
@@ -35,6 +36,8 @@ pub struct ServerLimits {
     pub ref_prefixes: usize,
     /// Ref updates of one push. 1,048,576.
     pub commands: usize,
+    /// Commits at which a client's history ends, and refs that it is not to reach. 1,048,576.
+    pub shallow: usize,
 }
 
 impl Default for ServerLimits {
@@ -47,6 +50,7 @@ impl Default for ServerLimits {
             capabilities: 256,
             ref_prefixes: 1 << 16,
             commands: 1 << 20,
+            shallow: 1 << 20,
         }
     }
 }
@@ -65,6 +69,10 @@ pub struct UploadPackOptions {
     pub wants: WantPolicy,
     /// Whether a client may ask where an unborn `HEAD` points (v2): `lsrefs.unborn`.
     pub unborn: bool,
+    /// Whether a client may leave objects out (`filter`): `uploadpack.allowFilter`.
+    pub filter: bool,
+    /// The commits at which the history of the repository ends, if it is shallow.
+    pub shallow: Arc<Vec<ObjectId>>,
     /// How much is taken from the client.
     pub limits: ServerLimits,
 }
@@ -77,6 +85,8 @@ impl Default for UploadPackOptions {
             session_id: None,
             wants: WantPolicy::default(),
             unborn: true,
+            filter: false,
+            shallow: Arc::default(),
             limits: ServerLimits::default(),
         }
     }
@@ -98,6 +108,8 @@ pub struct ReceivePackOptions {
     pub push_options: bool,
     /// Whether deltas in the received pack may name their base by offset: `repack.useDeltaBaseOffset`.
     pub ofs_delta: bool,
+    /// The commits at which the history of the repository ends, if it is shallow.
+    pub shallow: Arc<Vec<ObjectId>>,
     /// How much is taken from the client.
     pub limits: ServerLimits,
 }
@@ -111,6 +123,7 @@ impl Default for ReceivePackOptions {
             atomic: true,
             push_options: false,
             ofs_delta: true,
+            shallow: Arc::default(),
             limits: ServerLimits::default(),
         }
     }

@@ -1,8 +1,9 @@
 //! What upload-pack asks the repository behind it, and what it is told: plain data.
 //!
-//! A question that a later protocol feature needs (shallow, filter, object-info) becomes one more variant.
+//! A question that a later protocol feature needs (object-info) becomes one more variant.
 
 use super::WantPolicy;
+use crate::{Deepen, ShallowUpdate};
 use bstr::BString;
 use git_core_object::ObjectId;
 use git_core_ref::RefName;
@@ -18,6 +19,8 @@ pub enum Question {
     Wants(WantsQuery),
     /// Which of these objects are here, and is that enough?
     Haves(HavesQuery),
+    /// Where does the history end that this peer is sent?
+    Shallow(ShallowQuery),
 }
 
 /// The answer to the [`Question`] of the same name.
@@ -30,6 +33,8 @@ pub enum Answer {
     Wants(Wants),
     /// To [`Question::Haves`].
     Haves(Haves),
+    /// To [`Question::Shallow`].
+    Shallow(ShallowUpdate),
 }
 
 /// What the refs are listed for.
@@ -127,6 +132,18 @@ pub struct Haves {
     pub ready: bool,
 }
 
+/// [`Question::Shallow`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ShallowQuery {
+    /// What the client wants.
+    pub wants: Arc<Vec<ObjectId>>,
+    /// The commits at which the client's history ends, as it says: they need not be here.
+    pub client: Vec<ObjectId>,
+    /// How deep it is to be. [`Deepen::No`] asks only for what is shallow here and will be there.
+    pub deepen: Deepen,
+}
+
 /// The pack that a client is to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -143,4 +160,10 @@ pub struct PackRequest {
     pub include_tag: bool,
     /// The client shows progress.
     pub progress: bool,
+    /// The commits at which the client's history ended before.
+    pub client_shallow: Vec<ObjectId>,
+    /// What changes about them. The parents of commits that are no longer such an end are to be sent, too.
+    pub shallow: ShallowUpdate,
+    /// Which objects are left out, as the client has put it (`filter`).
+    pub filter: Option<BString>,
 }

@@ -5,6 +5,7 @@ use super::{Refs, RefsPurpose, RefsQuery};
 use crate::Capabilities;
 use bstr::BString;
 use git_core_object::{ObjectFormat, ObjectId};
+use std::sync::Arc;
 
 /// How the list is written.
 #[derive(Debug)]
@@ -23,6 +24,9 @@ pub(super) struct Listing {
     format: ObjectFormat,
     next_ref: usize,
     next_have: usize,
+    /// Commits at which the history ends, said behind the refs of an advertisement.
+    shallow: Arc<Vec<ObjectId>>,
+    next_shallow: usize,
     /// The capabilities, until a line bore them.
     greeting: Option<Vec<u8>>,
     ended: bool,
@@ -43,7 +47,23 @@ impl Listing {
             }
             Style::LsRefs { .. } => None,
         };
-        Listing { refs, style, format, next_ref: 0, next_have: 0, greeting, ended: false }
+        Listing {
+            refs,
+            style,
+            format,
+            next_ref: 0,
+            next_have: 0,
+            shallow: Arc::default(),
+            next_shallow: 0,
+            greeting,
+            ended: false,
+        }
+    }
+
+    /// Behind the refs, these commits are said to have no parents here.
+    pub(super) fn with_shallow(mut self, shallow: &Arc<Vec<ObjectId>>) -> Self {
+        self.shallow = shallow.clone();
+        self
     }
 
     /// Writes about [`STEP`] bytes more; `false` once the list is complete.
@@ -101,11 +121,14 @@ impl Listing {
                 write_hex(&mut hex, id);
                 let greeting = self.greeting.take().unwrap_or_default();
                 out.line(&[&hex, b" .have", &greeting]);
+            } else if let Some(greeting) = self.greeting.take() {
+                write_hex(&mut hex, &ObjectId::null(self.format));
+                out.line(&[&hex, b" capabilities^{}", &greeting]);
+            } else if let Some(id) = self.shallow.get(self.next_shallow) {
+                self.next_shallow += 1;
+                write_hex(&mut hex, id);
+                out.line(&[b"shallow ", &hex]);
             } else {
-                if let Some(greeting) = self.greeting.take() {
-                    write_hex(&mut hex, &ObjectId::null(self.format));
-                    out.line(&[&hex, b" capabilities^{}", &greeting]);
-                }
                 out.flush();
                 self.ended = true;
                 break;

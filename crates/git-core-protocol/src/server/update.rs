@@ -27,6 +27,8 @@ pub struct UpdateRequest {
     pub push_options: Option<Vec<BString>>,
     /// The client asks the server and its hooks to be quiet.
     pub quiet: bool,
+    /// The commits at which the client's history ends: their parents will not come.
+    pub shallow: Vec<ObjectId>,
 }
 
 /// What became of an [`UpdateRequest`]: one status for each of its commands, in their order.

@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use git_core_object::{ObjectFormat, ObjectId};
+use git_core_protocol::ShallowUpdate;
 use git_core_protocol::server::{
     AdvertisedRef, Answer, Conversation, Haves, Outcome, Output, PackRequest, Question, Refs, UpdateReport,
     UpdateRequest, Wants,
@@ -31,6 +32,10 @@ pub struct Fake {
     /// What a received pack must be; anything else fails.
     pub expected: Vec<u8>,
     pub report: Option<UpdateReport>,
+    /// What is answered about depths, and where the history here ends.
+    pub bounds: ShallowUpdate,
+    pub shallow: Vec<ObjectId>,
+    pub filter: bool,
     /// What happened.
     pub requests: Vec<PackRequest>,
     pub updates: Vec<UpdateRequest>,
@@ -58,6 +63,9 @@ impl Fake {
             progress: None,
             expected: Vec::new(),
             report: None,
+            bounds: ShallowUpdate::default(),
+            shallow: Vec::new(),
+            filter: false,
             requests: Vec::new(),
             updates: Vec::new(),
             received: Vec::new(),
@@ -89,6 +97,7 @@ impl Fake {
                 let ready = common.contains(&true) || !query.common.is_empty();
                 Answer::Haves(Haves { common, ready })
             }
+            Question::Shallow(_) => Answer::Shallow(self.bounds.clone()),
             other => panic!("{other:?}"),
         }
     }

@@ -46,6 +46,7 @@ const CASES: &[(&str, Case)] = &[
     ("reflogs are kept", refs::reflogs),
     ("a snapshot stays as it is", refs::isolation),
     ("refs and objects are committed together", refs::together),
+    ("where the history ends is committed with the objects", objects::shallow),
     ("one of many committers wins", races::one_wins),
     ("committers of different refs all win", races::all_win),
     ("readers run beside committers", races::readers),

@@ -1,8 +1,8 @@
 //! Objects one by one.
 
-use super::{add_commit, all_ids, content_of, cx, write_commit};
+use super::{add_commit, all_ids, branch, content_of, cx, write_commit};
 use crate::{CommitError, ReceiveError, Storage};
-use git_core_object::{Header, IdPrefix, Kind, ObjectFormat, ObjectId, Objects as _, ReadError};
+use git_core_object::{ErrorKind, Header, IdPrefix, Kind, ObjectFormat, ObjectId, Objects as _, ReadError};
 use git_core_ref::RefTransaction;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -148,4 +148,35 @@ pub(super) fn foreign_quarantine(make: &dyn Fn() -> Arc<dyn Storage>, format: Ob
         ours.commit(vec![quarantine], &RefTransaction::new(), &cx()).err().unwrap()
     };
     assert!(matches!(unfinished, CommitError::Receive(ReceiveError::Misuse(_))), "{unfinished}");
+}
+
+pub(super) fn shallow(make: &dyn Fn() -> Arc<dyn Storage>, format: ObjectFormat) {
+    let storage = make();
+    let before = storage.snapshot().unwrap();
+    let mut quarantine = storage.receive(&before).unwrap();
+    let [_, _, commit] = write_commit(&mut *quarantine, format, "cut off");
+    quarantine.set_shallow(vec![commit]);
+    assert_eq!(quarantine.snapshot().unwrap().shallow(), [commit]);
+    assert_eq!(storage.snapshot().unwrap().shallow(), []);
+    // Somebody else who began at the same time comes too late.
+    let mut late = storage.receive(&before).unwrap();
+    late.set_shallow(vec![ObjectId::empty_tree(format)]);
+
+    let mut edits = RefTransaction::new();
+    edits.create(branch("main"), commit, None);
+    let committed = storage.commit(vec![quarantine], &edits, &cx()).unwrap();
+    assert_eq!(committed.snapshot.shallow(), [commit]);
+    assert_eq!(before.shallow(), []);
+    let error = storage.commit(vec![late], &RefTransaction::new(), &cx()).err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert_eq!(storage.snapshot().unwrap().shallow(), [commit]);
+
+    // What nobody speaks of stays.
+    let other = add_commit(&*storage, "other");
+    let now = storage.snapshot().unwrap();
+    assert!(now.contains(&other).unwrap() && now.shallow() == [commit]);
+    let mut whole = storage.receive(&now).unwrap();
+    whole.set_shallow(Vec::new());
+    storage.commit(vec![whole], &RefTransaction::new(), &cx()).unwrap();
+    assert_eq!(storage.snapshot().unwrap().shallow(), []);
 }

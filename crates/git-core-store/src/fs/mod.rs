@@ -18,6 +18,7 @@ mod packs;
 mod publish;
 mod quarantine;
 pub mod refs;
+mod shallow;
 pub mod sharing;
 mod snapshot;
 mod spool;

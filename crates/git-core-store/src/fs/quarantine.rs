@@ -34,6 +34,7 @@ pub(crate) struct FsQuarantine {
     stems: Vec<PathBuf>,
     incoming: Option<Incoming>,
     touched: HashSet<PathBuf>,
+    shallow: Option<Vec<ObjectId>>,
 }
 
 struct Incoming {
@@ -64,6 +65,7 @@ impl FsQuarantine {
             stems: Vec::new(),
             incoming: None,
             touched: HashSet::new(),
+            shallow: None,
         })
     }
 
@@ -91,7 +93,13 @@ impl FsQuarantine {
     /// What `base` will be with the objects received here.
     pub(crate) fn over(&self, base: Arc<dyn Snapshot>) -> Arc<dyn Snapshot> {
         let singles = (!self.written.is_empty()).then(|| Arc::new(self.loose.clone()) as Arc<dyn Singles>);
-        Arc::new(Overlay::new(base, self.packs.clone(), singles, self.objects.readers().clone()))
+        let overlay = Overlay::new(base, self.packs.clone(), singles, self.objects.readers().clone());
+        Arc::new(overlay.ending_at(self.shallow.clone()))
+    }
+
+    /// Where the history ended when this was opened, and where it is to end, if that changes.
+    pub(crate) fn bounds(&self) -> Option<(&[ObjectId], &[ObjectId])> {
+        Some((self.base.shallow(), self.shallow.as_ref()?))
     }
 
     fn has(&mut self, id: &ObjectId) -> Result<bool, ReceiveError> {
@@ -247,6 +255,12 @@ impl Quarantine for FsQuarantine {
         self.finish_incoming(incoming, cx).inspect_err(|_| {
             let _ = self.objects.disk().remove_file(&scratch);
         })
+    }
+
+    fn set_shallow(&mut self, mut shallow: Vec<ObjectId>) {
+        shallow.sort_unstable();
+        shallow.dedup();
+        self.shallow = Some(shallow);
     }
 
     fn snapshot(&self) -> Result<Arc<dyn Snapshot>, ReadError> {

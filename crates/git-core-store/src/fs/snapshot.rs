@@ -3,12 +3,12 @@
 use super::objects::FsObjects;
 use super::packs::PackList;
 use super::refs::RefsSnapshot;
+use super::shallow::read_shallow;
 use crate::{Location, Reference, Snapshot, StoredBitmap, StoredMidx, StoredPack};
 use git_core_idx::SharedBytes;
 use git_core_idx::graph::CommitGraph;
 use git_core_object::{Header, IdPrefix, Kind, ObjectFormat, ObjectId, Objects, ReadError};
 use git_core_ref::{RefName, ReflogLine};
-use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -27,34 +27,15 @@ impl FsSnapshot {
     pub(crate) fn new(
         objects: Arc<FsObjects>,
         refs: RefsSnapshot,
-        shallow: &Path,
+        shallow: Option<&Path>,
     ) -> Result<Self, ReadError> {
-        let shallow = read_shallow(shallow, objects.format())?;
+        let shallow = match shallow {
+            Some(shallow) => read_shallow(shallow, objects.format())?,
+            None => Vec::new(),
+        };
         let packs = objects.current_packs()?;
         Ok(FsSnapshot { objects, packs, refs, shallow, graph: OnceLock::new() })
     }
-}
-
-/// One id per line: the file `shallow` of `gitrepository-layout(5)`.
-pub(super) fn read_shallow(path: &Path, format: ObjectFormat) -> Result<Vec<ObjectId>, ReadError> {
-    let content = match std::fs::read(path) {
-        Ok(content) => content,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(ReadError::unavailable(path.display(), error)),
-    };
-    let mut ids = content
-        .split(|b| *b == b'\n')
-        .map(<[u8]>::trim_ascii)
-        .filter(|line| !line.is_empty())
-        .map(|line| {
-            ObjectId::from_hex_of(format, line).map_err(|error| {
-                ReadError::corrupt(path.display(), format_args!("bad shallow line: {error}"))
-            })
-        })
-        .collect::<Result<Vec<_>, _>>()?;
-    ids.sort_unstable();
-    ids.dedup();
-    Ok(ids)
 }
 
 impl Objects for FsSnapshot {
@@ -150,24 +131,5 @@ impl Snapshot for FsSnapshot {
 
     fn shallow(&self) -> &[ObjectId] {
         &self.shallow
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shallow_files() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("shallow");
-        let format = ObjectFormat::Sha256;
-        assert_eq!(read_shallow(&path, format).unwrap(), []);
-        let (a, b) = (ObjectId::empty_blob(format), ObjectId::empty_tree(format));
-        std::fs::write(&path, format!("{a}\n{b}\n{a}\n")).unwrap();
-        let mut expected = vec![a, b];
-        expected.sort();
-        assert_eq!(read_shallow(&path, format).unwrap(), expected);
-        assert!(read_shallow(&path, ObjectFormat::Sha1).is_err());
     }
 }

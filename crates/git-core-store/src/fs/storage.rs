@@ -4,7 +4,8 @@ use super::objects::{FsObjects, ObjectsOptions};
 use super::publish::{Protect, publish};
 use super::quarantine::FsQuarantine;
 use super::refs::{FilesRefs, RefsCommit, RefsOptions};
-use super::snapshot::{FsSnapshot, read_shallow};
+use super::shallow::{ShallowEdit, read_shallow};
+use super::snapshot::FsSnapshot;
 use super::sys::{Disk, RealDisk};
 use crate::lock::LockFile;
 use crate::maintenance::MaintenanceError;
@@ -24,6 +25,9 @@ pub struct FsOptions {
     pub format: ObjectFormat,
     /// Where objects are, if not in `objects` (`GIT_OBJECT_DIRECTORY`).
     pub objects_dir: Option<PathBuf>,
+    /// Which file lists the commits at which the history ends, if not `shallow` (`GIT_SHALLOW_FILE`); the empty
+    /// path is none. Changes go to `shallow` all the same.
+    pub shallow_file: Option<PathBuf>,
     /// How objects are read and written.
     pub objects: ObjectsOptions,
     /// How refs are written.
@@ -37,6 +41,7 @@ impl Default for FsOptions {
         FsOptions {
             format: ObjectFormat::default(),
             objects_dir: None,
+            shallow_file: None,
             objects: ObjectsOptions::default(),
             refs: RefsOptions::default(),
             disk: Arc::new(RealDisk::default()),
@@ -50,6 +55,7 @@ pub struct FsStorage {
     objects: Arc<FsObjects>,
     refs: FilesRefs,
     shallow: PathBuf,
+    shallow_file: Option<PathBuf>,
 }
 
 impl FsStorage {
@@ -64,11 +70,12 @@ impl FsStorage {
         options: FsOptions,
     ) -> Result<Self, ReadError> {
         let (git_dir, common_dir) = (git_dir.into(), common_dir.into());
-        let FsOptions { format, objects_dir, objects, refs, disk } = options;
+        let FsOptions { format, objects_dir, shallow_file, objects, refs, disk } = options;
         let objects_dir = objects_dir.unwrap_or_else(|| common_dir.join("objects"));
         let objects = Arc::new(FsObjects::open(objects_dir, format, disk.clone(), objects)?);
         let shallow = common_dir.join("shallow");
-        Ok(FsStorage { objects, refs: FilesRefs::new(git_dir, common_dir, format, disk, refs), shallow })
+        let refs = FilesRefs::new(git_dir, common_dir, format, disk, refs);
+        Ok(FsStorage { objects, refs, shallow, shallow_file })
     }
 
     /// The objects, for who needs no refs: nothing of these is read for it.
@@ -130,7 +137,11 @@ impl Storage for FsStorage {
     fn snapshot(&self) -> Result<Arc<dyn Snapshot>, ReadError> {
         // Refs before packs: what a ref leads to was there before it.
         let refs = self.refs.snapshot()?;
-        Ok(Arc::new(FsSnapshot::new(self.objects.clone(), refs, &self.shallow)?))
+        let shallow = match &self.shallow_file {
+            Some(file) if file.as_os_str().is_empty() => None,
+            other => Some(other.as_deref().unwrap_or(&self.shallow)),
+        };
+        Ok(Arc::new(FsSnapshot::new(self.objects.clone(), refs, shallow)?))
     }
 
     fn receive(&self, base: &Arc<dyn Snapshot>) -> Result<Box<dyn Quarantine>, ReceiveError> {
@@ -149,8 +160,17 @@ impl Storage for FsStorage {
         }
         cx.check()?;
         let (dir, disk) = (self.objects.dir(), &**self.objects.disk());
+        let bounds = match received.iter().rev().find_map(FsQuarantine::bounds) {
+            Some((before, after)) => {
+                Some(ShallowEdit::begin(self.objects.disk(), &self.shallow, before, after, self.format())?)
+            }
+            None => None,
+        };
+        let add = || bounds.as_ref().map_or(Ok(()), ShallowEdit::add);
         if refs.is_empty() {
+            add()?;
             drop(publish(&received, dir, disk, Protect::No)?);
+            bounds.map_or(Ok(()), ShallowEdit::finish)?;
             drop(received);
             return Ok(Committed { snapshot: self.snapshot()?, rejected: Vec::new() });
         }
@@ -162,10 +182,16 @@ impl Storage for FsStorage {
         let view = received.iter().fold(self.snapshot()?, |base, quarantine| quarantine.over(base));
         let prepared = self.refs.prepare(refs, Some(&view), &how, cx)?;
         let protected = match prepared.has_edits() {
-            true => Some(publish(&received, dir, disk, Protect::UntilDropped)?),
+            true => {
+                add()?;
+                Some(publish(&received, dir, disk, Protect::UntilDropped)?)
+            }
             false => None,
         };
         let rejected = prepared.commit()?;
+        if protected.is_some() {
+            bounds.map_or(Ok(()), ShallowEdit::finish)?;
+        }
         drop(protected);
         drop(view);
         drop(received);

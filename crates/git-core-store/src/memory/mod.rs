@@ -158,6 +158,13 @@ impl Storage for MemoryStorage {
         let _committing = shared.committing.lock().unwrap_or_else(PoisonError::into_inner);
         let state = shared.state.load_full();
         let view = received.iter().fold(self.current(), |base, quarantine| quarantine.over(base));
+        let mut shallow = state.shallow.clone();
+        if let Some((before, after)) = received.iter().rev().find_map(MemoryQuarantine::bounds) {
+            if before != &shallow[..] {
+                return Err(CommitError::Shallow);
+            }
+            shallow = after.into();
+        }
         let mut refs = Arc::clone(&state.refs);
         let mut rejected = Vec::new();
         if !transaction.is_empty() {
@@ -179,7 +186,7 @@ impl Storage for MemoryStorage {
             packs.retain(|stored: &Arc<StoredPack>| seen.insert(stored.pack.checksum()));
             packs.reverse();
             let packs = PackSet::new(packs, shared.readers.clone());
-            shared.state.store(Arc::new(State { packs, refs, shallow: state.shallow.clone() }));
+            shared.state.store(Arc::new(State { packs, refs, shallow }));
         }
         Ok(Committed { snapshot: self.current(), rejected })
     }

@@ -19,12 +19,13 @@ pub(super) struct MemoryQuarantine {
     singles: Arc<MemoryObjects>,
     packs: Vec<Arc<StoredPack>>,
     incoming: Option<(Indexer<Vec<u8>>, PackOptions)>,
+    shallow: Option<Vec<ObjectId>>,
 }
 
 impl MemoryQuarantine {
     pub(super) fn new(shared: Arc<Shared>, base: Arc<dyn Snapshot>) -> Self {
         let singles = Arc::new(MemoryObjects::new(shared.format));
-        MemoryQuarantine { shared, base, singles, packs: Vec::new(), incoming: None }
+        MemoryQuarantine { shared, base, singles, packs: Vec::new(), incoming: None, shallow: None }
     }
 
     pub(super) fn belongs_to(&self, shared: &Arc<Shared>) -> bool {
@@ -38,7 +39,13 @@ impl MemoryQuarantine {
     /// What `base` will be with the objects received here.
     pub(super) fn over(&self, base: Arc<dyn Snapshot>) -> Arc<dyn Snapshot> {
         let singles = Some(self.singles.clone() as Arc<dyn Singles>);
-        Arc::new(Overlay::new(base, self.packs.clone(), singles, self.shared.readers.clone()))
+        let overlay = Overlay::new(base, self.packs.clone(), singles, self.shared.readers.clone());
+        Arc::new(overlay.ending_at(self.shallow.clone()))
+    }
+
+    /// Where the history ended when this was opened, and where it is to end, if that changes.
+    pub(super) fn bounds(&self) -> Option<(&[ObjectId], &[ObjectId])> {
+        Some((self.base.shallow(), self.shallow.as_ref()?))
     }
 
     pub(super) fn into_parts(self) -> (Vec<Arc<StoredPack>>, Arc<MemoryObjects>) {
@@ -129,6 +136,12 @@ impl Quarantine for MemoryQuarantine {
             }));
         }
         Ok(received)
+    }
+
+    fn set_shallow(&mut self, mut shallow: Vec<ObjectId>) {
+        shallow.sort_unstable();
+        shallow.dedup();
+        self.shallow = Some(shallow);
     }
 
     fn snapshot(&self) -> Result<Arc<dyn Snapshot>, ReadError> {

@@ -23,6 +23,7 @@ mod negotiate;
 mod numbers;
 mod reachable;
 mod settle;
+mod shallow;
 mod sieve;
 mod trees;
 
@@ -41,6 +42,7 @@ pub use merge_base::MergeBases;
 pub use negotiate::{Haves, Ready};
 pub use numbers::Numbers;
 pub use reachable::{CountOptions, ObjectSet, UseBitmap, reachable, reachable_named, reachable_with};
+pub use shallow::{Bounds, bounds_at_depth, bounds_of_list, ends_met, reached_of};
 
 use git_core_object::{Kind, ObjectFormat, ObjectId, Objects, ReadError, TagRef};
 

@@ -6,8 +6,8 @@ use super::{
 };
 use bytes::{Buf as _, Bytes};
 use git_core_object::{BoxError, Context, ObjectId};
-use git_core_protocol::ProtocolVersion;
 use git_core_protocol::client::{Ack, Action, ClientError, Fetch, LsRefs, Machine, Push};
+use git_core_protocol::{ProtocolVersion, ShallowUpdate};
 use std::ops::ControlFlow;
 
 /// What only the owner of a conversation can do.
@@ -95,7 +95,8 @@ pub fn ls_refs(
 /// Fetches a pack that has what `wants` reach and `walker` does not offer. The pack's bytes go to `sink` as
 /// they come, and the server's progress to `cx`; checking the pack is left to whoever is behind the sink.
 ///
-/// `options.connection` is set from the connection.
+/// `options.connection` is set from the connection. Gives what changes about where the history ends:
+/// [`Fetch::shallow_update`].
 ///
 /// # Errors
 /// [`TransportError`]; [`TransportError::Caller`] when the walker or the sink failed.
@@ -106,11 +107,12 @@ pub fn fetch(
     walker: &mut dyn GraphWalker,
     sink: &mut dyn FnMut(&[u8]) -> Result<(), BoxError>,
     cx: &Context,
-) -> Result<(), TransportError> {
+) -> Result<ShallowUpdate, TransportError> {
     let mut options = options.clone();
     options.connection = connection.kind();
     let mut machine = Fetch::new(connection.advertisement(), wants, &options)?;
-    drive(connection, &mut machine, &mut Fetcher { walker, sink, batch: Vec::new() }, cx)
+    drive(connection, &mut machine, &mut Fetcher { walker, sink, batch: Vec::new() }, cx)?;
+    Ok(machine.shallow_update().clone())
 }
 
 struct Fetcher<'a> {

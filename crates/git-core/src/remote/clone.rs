@@ -1,6 +1,6 @@
 //! Cloning: a new repository, with a remote that says where it came from, and a working tree if one is wanted.
 
-use super::fetch::{FetchOptions, UpdateStatus};
+use super::fetch::{Deepen, FetchOptions, RemoteEnds, UpdateStatus};
 use super::peer::{Peer, bundle_beside};
 use super::{Link, RemoteError, Tags};
 use crate::Repository;
@@ -32,6 +32,10 @@ pub struct CloneOptions {
     pub single_branch: bool,
     /// What the remote is called.
     pub origin: BString,
+    /// How deep the history is to be.
+    pub deepen: Deepen,
+    /// Whether a remote that is shallow itself is refused.
+    pub reject_shallow: RejectShallow,
     /// Which tags come along; none also means none later.
     pub tags: Tags,
     /// Variables of configuration for the new repository: key and value.
@@ -40,6 +44,16 @@ pub struct CloneOptions {
     pub initial_branch: Option<BString>,
     /// The URL as the configuration keeps it, if not as it was given.
     pub stored_url: Option<BString>,
+}
+
+/// What a clone makes of a remote that has not all of its history.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RejectShallow {
+    /// A repository that ends where the remote does.
+    #[default]
+    No,
+    /// Nothing: it is refused (`--reject-shallow`).
+    Yes,
 }
 
 /// What of a working tree a clone makes.
@@ -61,6 +75,8 @@ impl Default for CloneOptions {
             mirror: false,
             branch: None,
             single_branch: false,
+            deepen: Deepen::No,
+            reject_shallow: RejectShallow::No,
             origin: "origin".into(),
             tags: Tags::Follow,
             config: Vec::new(),
@@ -180,6 +196,8 @@ impl Cloning<'_> {
         let fetch = FetchOptions {
             refspecs: self.first_specs(target.as_ref())?,
             tags: Some(self.tags()),
+            deepen: options.deepen.clone(),
+            remote_ends: RemoteEnds::Accept,
             ..FetchOptions::default()
         };
         let fetched = remote.fetch_over(peer, advertised, &fetch, self.cx)?;
@@ -187,6 +205,10 @@ impl Cloning<'_> {
             && let UpdateStatus::Failed(reason) = &failed.status
         {
             return Err(RemoteError::unavailable("the refs of the clone", reason.clone()));
+        }
+        let shallow = !cloned.repository.snapshot()?.shallow().is_empty();
+        if shallow && !options.deepen.is_asked() && options.reject_shallow == RejectShallow::Yes {
+            return Err(RemoteError::ShallowSource);
         }
         self.set_head(&mut cloned, &fetched.advertised, target)?;
         if cloned.dangling_head {

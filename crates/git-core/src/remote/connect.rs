@@ -35,6 +35,7 @@ impl Link {
         let mut environment = self.environment;
         // What was said about the repository here does not hold for the other one.
         environment.open.overrides = Default::default();
+        environment.shallow_file = None;
         let repository = Repository::enter(&path, Strictness::default(), &environment)?;
         let options = session_options(&repository)?;
         serve_locally(&repository, options, service, &self.options, cx)

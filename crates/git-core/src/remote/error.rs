@@ -77,6 +77,9 @@ pub enum RemoteError {
         /// The name of the remote.
         remote: BString,
     },
+    /// The remote is shallow, and shallow ones are refused.
+    #[error("source repository is shallow, reject to clone.")]
+    ShallowSource,
     /// The directory of a clone is there and not empty.
     #[error("destination path '{}' already exists and is not an empty directory.", .path.display())]
     Occupied {
@@ -127,7 +130,9 @@ impl RemoteError {
             RemoteError::Incomplete { .. } => ErrorKind::Corrupt,
             RemoteError::Commit(error) => error.kind(),
             RemoteError::Write(error) => error.kind(),
-            RemoteError::Format { .. } | RemoteError::Occupied { .. } => ErrorKind::Invalid,
+            RemoteError::Format { .. } | RemoteError::ShallowSource | RemoteError::Occupied { .. } => {
+                ErrorKind::Invalid
+            }
             RemoteError::NoBranch { .. } => ErrorKind::NotFound,
             RemoteError::Checkout(error) => error.kind(),
             RemoteError::Index(error) => error.kind(),

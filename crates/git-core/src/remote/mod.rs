@@ -9,10 +9,12 @@ mod peer;
 mod push;
 mod tags;
 
-pub use clone::{CheckoutMode, CloneOptions, Cloned, clone};
+pub use clone::{CheckoutMode, CloneOptions, Cloned, RejectShallow, clone};
 pub use connect::Link;
 pub use error::RemoteError;
-pub use fetch::{FetchOptions, Fetched, Prune, RefUpdate, UpdateHead, UpdateStatus, fetch_pack};
+pub use fetch::{
+    Deepen, FetchOptions, Fetched, Prune, RefUpdate, RemoteEnds, UpdateHead, UpdateStatus, fetch_pack,
+};
 pub use fetch_head::FetchHeadEntry;
 pub use push::{
     Absent, Atomic, BeforePush, DryRun, FollowTags, Force, IfIncludes, Lease, LeaseAll, LeaseValue, Leases,

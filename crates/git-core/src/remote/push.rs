@@ -251,6 +251,7 @@ impl Remote {
         wire.atomic = options.atomic == Atomic::Whole;
         wire.quiet = options.quiet == Quiet::Yes;
         wire.push_options.clone_from(&options.push_options);
+        wire.shallow = snapshot.shallow().to_vec();
         let ofs_delta = server.capabilities.has("ofs-delta");
         let mut feed = None;
         if commands.iter().any(|command| command.new.is_some()) {

@@ -35,6 +35,8 @@ pub struct Environment {
     pub committer_date: Option<Time>,
     /// The name of the user and of the machine, for reflogs when nothing else is known.
     pub fallback: Option<(String, String)>,
+    /// Which file lists the commits at which the history ends (`GIT_SHALLOW_FILE`); the empty path is none.
+    pub shallow_file: Option<PathBuf>,
     /// Which refs replace objects (`GIT_NO_REPLACE_OBJECTS`, `GIT_REPLACE_REF_BASE`).
     pub replace: ReplaceRefs,
     /// Whether the executables below `hooks` are run.
@@ -85,6 +87,7 @@ impl Environment {
             open,
             committer: (text("GIT_COMMITTER_NAME"), text("GIT_COMMITTER_EMAIL").or_else(|| text("EMAIL"))),
             committer_date: text("GIT_COMMITTER_DATE").and_then(|date| parse_date(&date, now().zone).ok()),
+            shallow_file: variable("GIT_SHALLOW_FILE").map(PathBuf::from),
             replace: match (variable("GIT_NO_REPLACE_OBJECTS"), text("GIT_REPLACE_REF_BASE")) {
                 (Some(_), _) => ReplaceRefs::Ignored,
                 (None, Some(base)) => ReplaceRefs::below(&base),
@@ -222,6 +225,7 @@ impl Repository {
         let mut options = FsOptions::default();
         options.format = layout.object_format();
         options.objects_dir = Some(layout.objects_dir.clone());
+        options.shallow_file.clone_from(&environment.shallow_file);
         options.objects.alternates = layout.alternates.clone();
         options.refs.logs = logs(&config, &layout)?;
         if let Some(bytes) = config.int("core.deltaBaseCacheLimit")? {

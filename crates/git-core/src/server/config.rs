@@ -3,7 +3,7 @@
 use super::HiddenRefs;
 use super::fsck::{FsckChecks, Wanted};
 use super::haves::AlternateTips;
-use super::policy::{CurrentBranch, DeleteCurrent, Permission, Words};
+use super::policy::{CurrentBranch, DeleteCurrent, Permission, ShallowPush, Words};
 use super::session::SessionOptions;
 use super::trees::work_trees;
 use crate::Repository;
@@ -106,6 +106,9 @@ pub fn session_options(repository: &Repository) -> Result<SessionOptions, Config
         policy.notice = hooks.notice().clone();
     }
     policy.hooks = repository.hooks().map(|hooks| Arc::new(hooks.clone()) as Arc<dyn PushHooks>);
+    if config.bool("receive.shallowUpdate")? == Some(true) {
+        policy.shallow_update = ShallowPush::Accept;
+    }
     policy.unpack_below = unpack_limit(config, "receive.unpackLimit")?;
     policy.max_input_bytes =
         config.int("receive.maxInputSize")?.and_then(|bytes| u64::try_from(bytes).ok()).filter(|n| *n > 0);

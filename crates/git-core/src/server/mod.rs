@@ -19,6 +19,7 @@ mod resolve;
 mod rules;
 mod running;
 mod session;
+mod shallow;
 mod sink;
 mod trees;
 
@@ -29,7 +30,7 @@ pub use config::session_options;
 pub use git_core_transport::server::{Carrier, Credentials, Refusal, RefusalKind, Request, ServerOptions};
 pub use hidden::HiddenRefs;
 pub use namespace::Namespace;
-pub use policy::{CurrentBranch, DeleteCurrent, Permission, ReceivePolicy, UnbornHead, Words};
+pub use policy::{CurrentBranch, DeleteCurrent, Permission, ReceivePolicy, ShallowPush, UnbornHead, Words};
 pub use proc_refs::ProcRefs;
 pub use resolve::{CreateOnPush, Folder, Resolver};
 pub use running::{Running, Server};

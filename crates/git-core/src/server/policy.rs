@@ -21,6 +21,8 @@ pub struct ReceivePolicy {
     pub non_fast_forwards: Permission,
     /// What happens to a `HEAD` that points to no branch yet when other branches are pushed.
     pub unborn_head: UnbornHead,
+    /// What happens to refs whose history ends where that of the client does (`receive.shallowUpdate`).
+    pub shallow_update: ShallowPush,
     /// Packs of fewer objects are stored object by object (`receive.unpackLimit`).
     pub unpack_below: u64,
     /// The largest pack in bytes (`receive.maxInputSize`).
@@ -68,6 +70,16 @@ pub enum Permission {
     Allow,
     /// It may not.
     Deny,
+}
+
+/// What happens to refs whose history ends where that of the client does, and not where it ends here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ShallowPush {
+    /// They are refused.
+    #[default]
+    Refuse,
+    /// They are taken, and the repository becomes shallow, or shallower.
+    Accept,
 }
 
 /// What happens to a `HEAD` that points to no branch yet.

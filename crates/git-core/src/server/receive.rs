@@ -22,9 +22,10 @@ pub(super) fn update(
     base: &Arc<dyn Snapshot>,
     policy: &ReceivePolicy,
     request: &UpdateRequest,
-    quarantine: Option<Box<dyn Quarantine>>,
+    mut quarantine: Option<Box<dyn Quarantine>>,
     cx: &Context,
 ) -> Result<UpdateReport, ReadError> {
+    let cut = bound(base, policy, request, &mut quarantine, cx)?;
     let received = quarantine.as_ref().map(|quarantine| quarantine.snapshot()).transpose()?;
     let place = quarantine.as_ref().and_then(|quarantine| quarantine.path().map(Path::to_path_buf));
     let mut push = Push {
@@ -40,6 +41,7 @@ pub(super) fn update(
         cx,
     };
     push.check_names();
+    push.refuse_shallow(&cut);
     push.check_connected()?;
     push.check_hidden();
     push.ask_pre_receive(place.as_deref());
@@ -65,6 +67,47 @@ pub(super) fn update(
         Some(reason) => CommandStatus::Rejected(reason),
     };
     Ok(UpdateReport { statuses: push.verdicts.into_iter().zip(push.processed).map(status).collect() })
+}
+
+/// Lets the history of the repository end where that of the client does, if it may; gives what cannot be taken if
+/// it may not.
+fn bound(
+    base: &Arc<dyn Snapshot>,
+    policy: &ReceivePolicy,
+    request: &UpdateRequest,
+    quarantine: &mut Option<Box<dyn Quarantine>>,
+    cx: &Context,
+) -> Result<HashSet<ObjectId>, ReadError> {
+    let mut cut = HashSet::new();
+    let Some(quarantine) = quarantine.as_mut().filter(|_| !request.shallow.is_empty()) else {
+        return Ok(cut);
+    };
+    let view = quarantine.snapshot()?;
+    let mut ends = Vec::new();
+    for id in &request.shallow {
+        if base.shallow().binary_search(id).is_err() && view.contains(id)? {
+            ends.push(*id);
+        }
+    }
+    ends.sort_unstable();
+    let mut known = Vec::new();
+    base.for_each_ref(b"", &mut |found| {
+        known.extend(found.target.id());
+        ControlFlow::Continue(())
+    })?;
+    let mut all = Vec::new();
+    for new in request.commands.iter().filter_map(|command| command.new) {
+        let met = walk::ends_met(&*view, &[new], &known, &ends, cx)?;
+        match policy.shallow_update {
+            _ if met.is_empty() => {}
+            ShallowPush::Refuse => drop(cut.insert(new)),
+            ShallowPush::Accept => all.extend(met),
+        }
+    }
+    if !all.is_empty() {
+        quarantine.set_shallow([base.shallow(), &all].concat());
+    }
+    Ok(cut)
 }
 
 /// A push on its way.
@@ -100,6 +143,14 @@ impl Push<'_> {
                 *verdict = Some("funny refname".into());
             } else if !seen.insert(&command.name) {
                 *verdict = Some("multiple updates for ref not allowed".into());
+            }
+        }
+    }
+
+    fn refuse_shallow(&mut self, cut: &HashSet<ObjectId>) {
+        for (command, verdict) in self.request.commands.iter().zip(&mut self.verdicts) {
+            if verdict.is_none() && command.new.is_some_and(|new| cut.contains(&new)) {
+                *verdict = Some("shallow update not allowed".into());
             }
         }
     }

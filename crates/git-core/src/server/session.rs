@@ -3,6 +3,7 @@
 use super::haves::AlternateTips;
 use super::policy::ReceivePolicy;
 use super::receive;
+use super::shallow;
 use super::sink::QuarantineSink;
 use crate::counts::SharedCounts;
 use crate::send::{PackFeed, PackWish, SendOptions};
@@ -96,6 +97,9 @@ impl StorageSession {
         let snapshot = storage.snapshot()?;
         options.upload.object_format = snapshot.format();
         options.receive.object_format = snapshot.format();
+        let shallow = Arc::new(snapshot.shallow().to_vec());
+        options.upload.shallow = shallow.clone();
+        options.receive.shallow = shallow;
         Ok(StorageSession { storage, snapshot, options, counts: Arc::default(), ready: None })
     }
 
@@ -280,6 +284,9 @@ impl Session for StorageSession {
             Question::Refs(query) => self.refs(&query).map(Answer::Refs),
             Question::Wants(query) => self.wants(&query, cx).map(Answer::Wants),
             Question::Haves(query) => self.haves(&query, cx).map(Answer::Haves),
+            Question::Shallow(query) => {
+                return shallow::bounds(&*self.snapshot, &query, cx).map(Answer::Shallow);
+            }
             _ => return Err(Refusal::new(RefusalKind::Internal, "a question without an answer")),
         }
         .map_err(refusal)
@@ -287,16 +294,17 @@ impl Session for StorageSession {
 
     fn send(&mut self, request: PackRequest, cx: &Context) -> Result<Box<dyn PackStream>, Refusal> {
         self.ready = None;
+        let shallow::Cut { snapshot, wants, haves } =
+            shallow::cut(self.snapshot.clone(), &request).map_err(refusal)?;
         let wish = PackWish {
-            wants: request.wants,
-            haves: request.haves,
+            wants,
+            haves,
             thin: request.thin,
             ofs_delta: request.ofs_delta,
             include_tag: request.include_tag,
             options: self.options.send,
         };
-        let feed =
-            PackFeed::prepare_shared(self.snapshot.clone(), &wish, &self.counts, cx).map_err(refusal)?;
+        let feed = PackFeed::prepare_shared(snapshot, &wish, &self.counts, cx).map_err(refusal)?;
         Ok(Box::new(feed))
     }
 

@@ -1,20 +1,21 @@
 //! Fetching: wants and haves out, acknowledgements and a pack in.
 //!
 //! The versions differ in how they ask and how they are answered, which is in `v0` and `v2`; what follows once
-//! the pack begins is the same for all, and is here.
+//! the pack begins is the same for all, and is here. What all say of depths is in `scope`.
 
+mod scope;
 mod v0;
 mod v2;
 
 use super::incoming::{Incoming, Span};
 use super::negotiation::Negotiation;
-use super::{Ack, Action, Advertisement, ClientError, Connection, DEFAULT_AGENT, Machine};
-use crate::ProtocolVersion;
+use super::{Ack, Action, Advertisement, ClientError, ClientLimits, Connection, DEFAULT_AGENT, Machine};
 use crate::error::Excerpt;
 use crate::pkt_line::{self, Packet};
 use crate::sideband::Band;
+use crate::{Deepen, ProtocolVersion, ShallowUpdate};
 use bstr::BString;
-use git_core_object::ObjectId;
+use git_core_object::{ObjectFormat, ObjectId};
 use std::collections::VecDeque;
 use std::ops::Range;
 
@@ -34,8 +35,17 @@ pub struct FetchOptions {
     pub progress: bool,
     /// What is said to the server beside the request (`--server-option`); version 2 only.
     pub server_options: Vec<BString>,
+    /// The commits at which the history here ends.
+    pub shallow: Vec<ObjectId>,
+    /// How deep the history is to be.
+    pub deepen: Deepen,
+    /// Which objects are to be left out, as `git-rev-list(1)` spells `--filter`. A server that knows no filters
+    /// sends all.
+    pub filter: Option<BString>,
     /// What this program calls itself.
     pub agent: BString,
+    /// How much is taken from the server.
+    pub limits: ClientLimits,
 }
 
 impl Default for FetchOptions {
@@ -47,7 +57,11 @@ impl Default for FetchOptions {
             include_tag: true,
             progress: true,
             server_options: Vec::new(),
+            shallow: Vec::new(),
+            deepen: Deepen::No,
+            filter: None,
             agent: DEFAULT_AGENT.into(),
+            limits: ClientLimits::default(),
         }
     }
 }
@@ -65,6 +79,9 @@ pub struct Fetch {
     dialect: Dialect,
     acks: VecDeque<Ack>,
     connection: Connection,
+    format: ObjectFormat,
+    shallow: ShallowUpdate,
+    limits: ClientLimits,
 }
 
 #[derive(Clone, Debug)]
@@ -90,8 +107,14 @@ enum State {
     FinalAck,
     /// Versions 0 and 1 without multi_ack: acknowledgements that are repeated before the pack.
     Settling,
+    /// Versions 0 and 1: where the history will end, before the answer proper.
+    Bounds {
+        done: bool,
+    },
     /// Version 2: the header of a section.
     Section,
+    /// Version 2: where the history will end.
+    ShallowInfo,
     /// The pack, on side bands.
     Banded,
     /// The pack, as it is.
@@ -140,7 +163,36 @@ impl Fetch {
             dialect,
             acks: VecDeque::new(),
             connection: options.connection,
+            format: server.format,
+            shallow: ShallowUpdate { shallow: server.shallow.clone(), unshallow: Vec::new() },
+            limits: options.limits.clone(),
         })
+    }
+
+    /// What changes about the commits at which the history here ends, once the pack has begun. Without a depth these
+    /// are the ones at which the server's own history ends: then some may not be in the pack.
+    pub fn shallow_update(&self) -> &ShallowUpdate {
+        &self.shallow
+    }
+
+    fn bound(&mut self, line: scope::Line) -> Result<(), ClientError> {
+        let bound = self.limits.shallow;
+        if self.shallow.shallow.len() + self.shallow.unshallow.len() >= bound {
+            return Err(ClientError::Limit { name: "shallow", bound: bound as u64 });
+        }
+        match line {
+            scope::Line::Shallow(id) => self.shallow.shallow.push(id),
+            scope::Line::Unshallow(id) => self.shallow.unshallow.push(id),
+        }
+        Ok(())
+    }
+
+    fn answer(&self, done: bool) -> State {
+        match &self.dialect {
+            _ if !done => State::Acks,
+            Dialect::V0(v0) => v0.after_done(),
+            Dialect::V2(_) => State::Section,
+        }
     }
 
     /// Replies to [`Action::NextHaves`] with commits that are here, children before parents. Fewer than were
@@ -249,6 +301,11 @@ impl Machine for Fetch {
                         Dialect::V0(v0) => v0.request(&mut self.outgoing, &self.negotiation, done)?,
                         Dialect::V2(v2) => v2.request(&mut self.outgoing, &self.negotiation, done)?,
                     }
+                    if let Dialect::V0(v0) = &self.dialect
+                        && v0.is_bounding()
+                    {
+                        self.shallow = ShallowUpdate::default();
+                    }
                     self.negotiation.sending();
                     self.incoming.restart(self.connection);
                     self.state = State::EndRequest { done };
@@ -256,13 +313,22 @@ impl Machine for Fetch {
                 }
                 State::EndRequest { done } => {
                     self.state = match &self.dialect {
-                        _ if !done => State::Acks,
-                        Dialect::V0(v0) => v0.after_done(),
-                        Dialect::V2(_) => State::Section,
+                        Dialect::V0(v0) if v0.is_bounding() => State::Bounds { done },
+                        _ => self.answer(done),
                     };
                     return Ok(Action::EndRequest);
                 }
-                State::Acks | State::FinalAck | State::Section => {
+                State::Bounds { done } => {
+                    let Some(span) = self.incoming.span()? else { return Ok(Action::Read) };
+                    match self.incoming.packet(&span) {
+                        Packet::Flush => self.state = self.answer(done),
+                        packet => {
+                            let line = scope::Line::parse(packet, self.format)?;
+                            self.bound(line)?;
+                        }
+                    }
+                }
+                State::Acks | State::FinalAck | State::Section | State::ShallowInfo => {
                     let Some(span) = self.incoming.span()? else { return Ok(Action::Read) };
                     let packet = self.incoming.packet(&span);
                     let step = match &mut self.dialect {
@@ -284,7 +350,13 @@ impl Machine for Fetch {
                             }
                             _ => self.next_round(),
                         },
-                        Step::To(state) => self.state = state,
+                        Step::Bound(line) => self.bound(line)?,
+                        Step::To(state) => {
+                            if state == State::ShallowInfo {
+                                self.shallow = ShallowUpdate::default();
+                            }
+                            self.state = state;
+                        }
                     }
                 }
                 State::Settling => match self.settle()? {
@@ -316,6 +388,8 @@ enum Step {
     /// An acknowledgement after which haves are of no more use.
     AckAndRound(Ack),
     Ready,
+    /// A commit at which the history will end, or will not.
+    Bound(scope::Line),
     /// The answer to this round is over.
     Round,
     To(State),

@@ -5,7 +5,7 @@
 
 use super::super::negotiation::Negotiation;
 use super::super::{Ack, AckStatus, Advertisement, ClientError, Connection, FetchOptions};
-use super::{State, Step, unexpected, write_ids};
+use super::{State, Step, scope, unexpected, write_ids};
 use crate::capability::{Capabilities, sanitize};
 use crate::pkt_line::{self, Packet};
 use git_core_object::{ObjectFormat, ObjectId};
@@ -21,6 +21,10 @@ pub(super) struct Dialect {
     prefix: Vec<u8>,
     /// Whether the prefix has been sent.
     begun: bool,
+    /// Whether a depth is asked for, which the server answers before anything else.
+    deepens: bool,
+    /// Whether the request that is under way asks for it.
+    bounding: bool,
     /// Without multi_ack: the server has acknowledged, and will say nothing more before the pack.
     settled: bool,
 }
@@ -45,6 +49,7 @@ impl Dialect {
         if !options.server_options.is_empty() {
             return Err(ClientError::Unsupported("server options"));
         }
+        scope::check(server, options)?;
         let mut caps = Capabilities::new();
         let mode = if offered.has("multi_ack_detailed") {
             caps.add("multi_ack_detailed");
@@ -71,6 +76,10 @@ impl Dialect {
                 caps.add(name);
             }
         }
+        scope::words(&options.deepen).for_each(|name| _ = caps.add(name));
+        if options.filter.is_some() && server.can_filter() {
+            caps.add("filter");
+        }
         if offered.has("object-format") {
             caps.add_value("object-format", server.format.name());
         }
@@ -83,6 +92,7 @@ impl Dialect {
         caps.write_list(&mut list);
         pkt_line::write_parts(&mut prefix, &[b"want ", &hex, b" ", &list, b"\n"])?;
         write_ids(&mut prefix, b"want ", &wants[1..])?;
+        scope::write(&mut prefix, server, options)?;
         pkt_line::write_flush(&mut prefix);
         Ok(Dialect {
             format: server.format,
@@ -92,8 +102,15 @@ impl Dialect {
             banded: band.is_some(),
             prefix,
             begun: false,
+            deepens: options.deepen.is_asked(),
+            bounding: false,
             settled: false,
         })
+    }
+
+    /// Whether the answer to the present request begins with where the history will end.
+    pub(super) const fn is_bounding(&self) -> bool {
+        self.bounding
     }
 
     pub(super) const fn no_done(&self) -> bool {
@@ -106,6 +123,7 @@ impl Dialect {
         negotiation: &Negotiation,
         done: bool,
     ) -> Result<(), ClientError> {
+        self.bounding = self.deepens && (self.connection == Connection::Stateless || !self.begun);
         if self.connection == Connection::Stateless {
             out.extend_from_slice(&self.prefix);
             write_ids(out, b"have ", negotiation.common())?;

@@ -3,7 +3,7 @@
 
 use super::super::ls_refs::write_command;
 use super::super::{Ack, AckStatus, Advertisement, ClientError, FetchOptions, negotiation::Negotiation};
-use super::{State, Step, unexpected, write_ids};
+use super::{State, Step, scope, unexpected, write_ids};
 use crate::pkt_line::{self, Packet};
 use git_core_object::{ObjectFormat, ObjectId};
 
@@ -24,6 +24,7 @@ impl Dialect {
         if !server.capabilities.has("fetch") {
             return Err(ClientError::Unsupported("fetch"));
         }
+        scope::check(server, options)?;
         let mut prefix = Vec::new();
         write_command(&mut prefix, "fetch", server, &options.agent, &options.server_options)?;
         for (wanted, argument) in [
@@ -36,6 +37,7 @@ impl Dialect {
                 pkt_line::write_text(&mut prefix, argument.as_bytes())?;
             }
         }
+        scope::write(&mut prefix, server, options)?;
         write_ids(&mut prefix, b"want ", wants)?;
         Ok(Dialect { format: server.format, prefix, ready: false })
     }
@@ -64,8 +66,13 @@ impl Dialect {
             (State::Acks, Packet::Data(_)) => self.acknowledgment(packet.text().unwrap_or_default()),
             (State::Section, Packet::Data(_)) => match &**packet.text().unwrap_or_default() {
                 b"packfile" => Ok(Step::To(State::Banded)),
+                b"shallow-info" => Ok(Step::To(State::ShallowInfo)),
                 other => Err(unexpected("packfile", other)),
             },
+            (State::ShallowInfo, Packet::Delim) => Ok(Step::To(State::Section)),
+            (State::ShallowInfo, Packet::Data(_)) => {
+                Ok(Step::Bound(scope::Line::parse(packet, self.format)?))
+            }
             _ => Err(unexpected("the next section of the server's answer", b"")),
         }
     }

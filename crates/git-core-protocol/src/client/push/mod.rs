@@ -28,6 +28,8 @@ pub struct PushOptions {
     pub quiet: bool,
     /// Told to the server's hooks; refused when the server does not take any.
     pub push_options: Vec<BString>,
+    /// The commits at which the history here ends.
+    pub shallow: Vec<ObjectId>,
     /// What this program calls itself.
     pub agent: BString,
     /// How much is taken from the server.
@@ -40,6 +42,7 @@ impl Default for PushOptions {
             atomic: false,
             quiet: false,
             push_options: Vec::new(),
+            shallow: Vec::new(),
             agent: DEFAULT_AGENT.into(),
             limits: ClientLimits::default(),
         }
@@ -324,6 +327,14 @@ fn request(
     caps.write_list(&mut list);
     let null = ObjectId::null(server.format);
     let mut out = Vec::new();
+    if commands.iter().any(|command| command.new.is_some()) {
+        let mut hex = Vec::new();
+        for id in &options.shallow {
+            hex.clear();
+            id.write_hex(&mut hex);
+            pkt_line::write_parts(&mut out, &[b"shallow ", &hex, b"\n"])?;
+        }
+    }
     for command in commands {
         let mut ids = Vec::new();
         command.old.unwrap_or(null).write_hex(&mut ids);

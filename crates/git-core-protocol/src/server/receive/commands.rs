@@ -22,6 +22,7 @@ pub(super) struct Asked {
 #[derive(Debug, Default)]
 pub(super) struct CommandList {
     commands: Vec<Asked>,
+    shallow: Vec<ObjectId>,
     capabilities: Capabilities,
     started: bool,
     greeted: bool,
@@ -31,6 +32,7 @@ pub(super) struct CommandList {
 #[derive(Debug)]
 pub(super) struct Push {
     commands: Vec<Asked>,
+    shallow: Vec<ObjectId>,
     capabilities: Capabilities,
     push_options: Option<Vec<BString>>,
 }
@@ -48,8 +50,12 @@ impl CommandList {
         let line = match packet {
             Packet::Flush if self.commands.is_empty() => return Ok(Phase::End(Outcome::Complete)),
             Packet::Flush => {
-                let push =
-                    Push { commands: self.commands, capabilities: self.capabilities, push_options: None };
+                let push = Push {
+                    commands: self.commands,
+                    shallow: self.shallow,
+                    capabilities: self.capabilities,
+                    push_options: None,
+                };
                 return push.commands_ended(talk);
             }
             Packet::Delim => return Err(ServerError::UnexpectedPacket("delim")),
@@ -61,9 +67,13 @@ impl CommandList {
             None => (line.strip_suffix(b"\n").unwrap_or(line), None),
         };
         self.started = true;
-        // A shallow client names its boundary. Whether its push holds together is seen from the objects.
+        // A shallow client says where its history ends.
         if let Some(hex) = line.strip_prefix(b"shallow ") {
-            parse_id(talk.options.object_format, hex, line)?;
+            let bound = talk.options.limits.shallow;
+            if self.shallow.len() >= bound {
+                return Err(ServerError::Limit { what: "shallow lines", bound: bound as u64 });
+            }
+            self.shallow.extend(parse_id(talk.options.object_format, hex, line)?);
             return Ok(Phase::Commands(self));
         }
         if let (Some(list), false) = (list, self.greeted) {
@@ -181,6 +191,7 @@ impl Push {
             atomic,
             push_options: self.push_options.clone(),
             quiet: self.is_quiet(),
+            shallow: self.shallow.clone(),
         }));
         Ok(Phase::Updating(self))
     }

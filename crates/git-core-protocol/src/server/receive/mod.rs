@@ -179,7 +179,9 @@ impl Conversation for ReceivePack {
             (Phase::Advertise, Answer::Refs(refs)) => {
                 let capabilities = self.talk.capabilities();
                 let style = Style::Advertisement { purpose: RefsPurpose::Push, capabilities };
-                self.phase = Phase::List(Listing::new(refs, style, self.talk.options.object_format));
+                let options = &self.talk.options;
+                let listing = Listing::new(refs, style, options.object_format).with_shallow(&options.shallow);
+                self.phase = Phase::List(listing);
             }
             (Phase::Advertise, _) => self.fail(ServerError::MismatchedAnswer),
             (phase, _) => self.phase = phase,

@@ -1,8 +1,10 @@
 //! v2: `fetch`, from its arguments to the sections of its response.
 
 use super::super::{Haves, HavesQuery, PackRequest, Question, ServerError, WantPolicy, Wants, WantsQuery};
+use super::shallow::{self, Scope};
 use super::wants::{add_want, split_id};
 use super::{Outcome, Phase, Talk};
+use crate::ShallowUpdate;
 use crate::sideband::PacketSize;
 use bstr::{BStr, ByteSlice as _};
 use git_core_object::ObjectId;
@@ -21,6 +23,7 @@ pub(super) struct FetchArguments {
     ofs_delta: bool,
     include_tag: bool,
     no_progress: bool,
+    scope: Scope,
 }
 
 impl FetchArguments {
@@ -32,6 +35,8 @@ impl FetchArguments {
             b"ofs-delta" => self.ofs_delta = true,
             b"include-tag" => self.include_tag = true,
             b"no-progress" => self.no_progress = true,
+            b"deepen-relative" => self.scope.relative(),
+            _ if self.scope.line(line, talk)? => {}
             other => {
                 let format = talk.options.object_format;
                 if let Some(rest) = other.strip_prefix(b"want ") {
@@ -53,12 +58,13 @@ impl FetchArguments {
     /// All arguments are read: asks whether the wants are granted.
     pub(super) fn ask(mut self: Box<Self>, talk: &mut Talk) -> Result<Phase, ServerError> {
         self.seen = BTreeSet::new();
+        self.scope.check()?;
         if self.wants.is_empty() && (self.haves.is_empty() || !self.wait_for_done) {
             // Nothing is wanted: the client takes its leave.
             return Ok(Phase::End(Outcome::Complete));
         }
         let wants = std::mem::take(&mut self.wants);
-        let fetch = Fetch { wants: Arc::new(wants), arguments: self };
+        let fetch = Fetch { wants: Arc::new(wants), arguments: self, common: Vec::new() };
         if fetch.wants.is_empty() {
             return fetch.negotiate(talk);
         }
@@ -72,6 +78,8 @@ impl FetchArguments {
 pub(super) struct Fetch {
     wants: Arc<Vec<ObjectId>>,
     arguments: Box<FetchArguments>,
+    /// What both sides have, once that is known.
+    common: Vec<ObjectId>,
 }
 
 impl Fetch {
@@ -119,15 +127,36 @@ impl Fetch {
         Ok(self.send_pack(common, talk))
     }
 
-    fn send_pack(self, common: Vec<ObjectId>, talk: &mut Talk) -> Phase {
+    fn send_pack(mut self, common: Vec<ObjectId>, talk: &mut Talk) -> Phase {
+        self.common = common;
+        let scope = &self.arguments.scope;
+        // A client hears of shallow commits when it has or wants some, or when there are some here.
+        if scope.deepens() || !scope.client.is_empty() || !talk.options.shallow.is_empty() {
+            talk.ask(scope.question(self.wants.clone()));
+            return Phase::Fetch(self);
+        }
+        self.pack(ShallowUpdate::default(), talk)
+    }
+
+    pub(super) fn bounded(self, update: ShallowUpdate, talk: &mut Talk) -> Phase {
+        talk.out.line(&[b"shallow-info"]);
+        shallow::write(&update, talk);
+        talk.out.delim();
+        self.pack(update, talk)
+    }
+
+    fn pack(self, update: ShallowUpdate, talk: &mut Talk) -> Phase {
         talk.out.line(&[b"packfile"]);
         let request = PackRequest {
             wants: Arc::try_unwrap(self.wants).unwrap_or_else(|wants| (*wants).clone()),
-            haves: common,
+            haves: self.common,
             thin: self.arguments.thin,
             ofs_delta: self.arguments.ofs_delta,
             include_tag: self.arguments.include_tag,
             progress: !self.arguments.no_progress,
+            client_shallow: self.arguments.scope.client,
+            shallow: update,
+            filter: self.arguments.scope.filter,
         };
         talk.send_pack(request, Some(PacketSize::Large))
     }

@@ -1,12 +1,13 @@
 //! `git-upload-pack`: the machine, and what its phases share.
 //!
 //! The phases themselves are in the files beside this one: `wants` and `haves` for v0 and v1, `request`, `ls_refs`
-//! and `fetch` for v2.
+//! and `fetch` for v2, and in `shallow` what both have of depths.
 
 mod fetch;
 mod haves;
 mod ls_refs;
 mod request;
+mod shallow;
 mod wants;
 
 use super::input::Input;
@@ -63,6 +64,8 @@ enum Phase {
     Wants(wants::WantLines),
     /// v0: asked whether they are granted.
     Granting(wants::WantLines),
+    /// v0: asked where the history ends.
+    Bounding(wants::WantLines),
     /// v0: reading haves, or having asked about some.
     Haves(haves::Negotiation),
     /// v2: reading a request.
@@ -263,16 +266,20 @@ impl Phase {
             (Phase::Advertise, Answer::Refs(refs)) => {
                 let capabilities = talk.capabilities_v0();
                 let style = Style::Advertisement { purpose: RefsPurpose::Fetch, capabilities };
-                Ok(Phase::List(Listing::new(refs, style, talk.options.object_format)))
+                Ok(Phase::List(
+                    Listing::new(refs, style, talk.options.object_format).with_shallow(&talk.options.shallow),
+                ))
             }
             (Phase::LsRefs(query), Answer::Refs(refs)) => {
                 let style = query.style();
                 Ok(Phase::List(Listing::new(refs, style, talk.options.object_format)))
             }
             (Phase::Granting(lines), Answer::Wants(verdict)) => lines.granted(verdict, talk),
+            (Phase::Bounding(lines), Answer::Shallow(update)) => Ok(lines.bounded(update, talk)),
             (Phase::Haves(negotiation), Answer::Haves(haves)) => negotiation.answered(haves, talk),
             (Phase::Fetch(fetch), Answer::Wants(verdict)) => fetch.granted(verdict, talk),
             (Phase::Fetch(fetch), Answer::Haves(haves)) => fetch.answered(haves, talk),
+            (Phase::Fetch(fetch), Answer::Shallow(update)) => Ok(fetch.bounded(update, talk)),
             _ => Err(ServerError::MismatchedAnswer),
         }
     }
@@ -297,7 +304,10 @@ impl Talk {
 
     fn capabilities_v0(&self) -> Capabilities {
         let mut list = Capabilities::new();
-        for name in ["multi_ack", "thin-pack", "side-band", "side-band-64k", "ofs-delta", "no-progress"] {
+        for name in ["multi_ack", "thin-pack", "side-band", "side-band-64k", "ofs-delta", "shallow"] {
+            list.add(name);
+        }
+        for name in ["deepen-since", "deepen-not", "deepen-relative", "no-progress"] {
             list.add(name);
         }
         list.add("include-tag").add("multi_ack_detailed");
@@ -309,6 +319,9 @@ impl Talk {
         }
         if self.mode == Mode::Advertise {
             list.add("no-done");
+        }
+        if self.options.filter {
+            list.add("filter");
         }
         list.add_value("object-format", self.options.object_format.name());
         self.add_identity(&mut list);
@@ -323,7 +336,11 @@ impl Talk {
             true => list.add_value("ls-refs", "unborn"),
             false => list.add("ls-refs"),
         };
-        list.add_value("fetch", "wait-for-done").add("server-option");
+        list.add_value(
+            "fetch",
+            if self.options.filter { "shallow wait-for-done filter" } else { "shallow wait-for-done" },
+        );
+        list.add("server-option");
         list.add_value("object-format", self.options.object_format.name());
         self.out.line(&[b"version 2"]);
         for line in list.lines() {

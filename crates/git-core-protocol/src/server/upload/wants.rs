@@ -1,14 +1,16 @@
-//! v0 and v1: the wants of a client, the first of them with the capabilities it chose.
+//! v0 and v1: the wants of a client, the first of them with the capabilities it chose, and how deep it wants them.
 
 use super::super::error::shown;
 use super::super::{PackRequest, Question, ServerError, Wants, WantsQuery};
 use super::haves::{Acks, Negotiation};
+use super::shallow::{self, Scope};
 use super::{Mode, Outcome, Phase, Talk};
-use crate::Capabilities;
 use crate::pkt_line::Packet;
 use crate::sideband::PacketSize;
+use crate::{Capabilities, ShallowUpdate};
 use git_core_object::{ObjectFormat, ObjectId};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// The wants so far.
 #[derive(Debug, Default)]
@@ -16,6 +18,7 @@ pub(super) struct WantLines {
     wants: Vec<ObjectId>,
     seen: BTreeSet<ObjectId>,
     capabilities: Capabilities,
+    scope: Scope,
     started: bool,
 }
 
@@ -30,6 +33,7 @@ impl WantLines {
             Packet::Flush if !self.started => Ok(Phase::End(Outcome::Complete)),
             Packet::Flush => {
                 self.seen.clear();
+                self.scope.check()?;
                 talk.ask(Question::Wants(WantsQuery {
                     wants: self.wants.clone(),
                     policy: talk.options.wants,
@@ -40,6 +44,9 @@ impl WantLines {
             Packet::ResponseEnd => Err(ServerError::UnexpectedPacket("response-end")),
             Packet::Data(_) => {
                 let line = packet.text().unwrap_or_default();
+                if self.scope.line(line, talk)? {
+                    return Ok(Phase::Wants(self));
+                }
                 let Some(rest) = line.strip_prefix(b"want ") else { return Err(ServerError::line(line)) };
                 let (id, list) = split_id(talk.options.object_format, rest, line)?;
                 if !self.started {
@@ -56,10 +63,28 @@ impl WantLines {
         }
     }
 
-    pub(super) fn granted(self, verdict: Wants, talk: &mut Talk) -> Result<Phase, ServerError> {
+    pub(super) fn granted(mut self, verdict: Wants, talk: &mut Talk) -> Result<Phase, ServerError> {
         if let Wants::NotOurRef(id) = verdict {
             return Err(ServerError::NotOurRef(id));
         }
+        if !self.scope.deepens() {
+            return Ok(self.negotiate(ShallowUpdate::default(), talk));
+        }
+        if self.capabilities.has("deepen-relative") {
+            self.scope.relative();
+        }
+        talk.ask(self.scope.question(Arc::new(self.wants.clone())));
+        Ok(Phase::Bounding(self))
+    }
+
+    /// The client hears where its history will end before it says what it has.
+    pub(super) fn bounded(self, update: ShallowUpdate, talk: &mut Talk) -> Phase {
+        shallow::write(&update, talk);
+        talk.out.flush();
+        self.negotiate(update, talk)
+    }
+
+    fn negotiate(self, update: ShallowUpdate, talk: &Talk) -> Phase {
         let has = |name| self.capabilities.has(name);
         let band = match (has("side-band-64k"), has("side-band")) {
             (true, _) => Some(PacketSize::Large),
@@ -78,9 +103,12 @@ impl WantLines {
             ofs_delta: has("ofs-delta"),
             include_tag: has("include-tag"),
             progress: band.is_some() && !has("no-progress"),
+            client_shallow: self.scope.client,
+            shallow: update,
+            filter: self.scope.filter,
         };
         let no_done = has("no-done") && talk.mode == Mode::StatelessRpc;
-        Ok(Phase::Haves(Negotiation::new(self.wants, request, band, acks, no_done)))
+        Phase::Haves(Negotiation::new(self.wants, request, band, acks, no_done))
     }
 }
 

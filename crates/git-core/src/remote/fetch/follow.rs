@@ -17,6 +17,7 @@ impl Run<'_> {
         &self,
         specs: &[Refspec],
         wanted: &[Wanted],
+        cut: &HashSet<ObjectId>,
         advertised: &[AdvertisedRef],
         quarantine: Option<Box<dyn Quarantine>>,
         view: &dyn Snapshot,
@@ -49,7 +50,10 @@ impl Run<'_> {
             };
             if let Some(name) = &one.local {
                 update.old = revision::follow(&*self.snapshot, name)?.1;
-                update.status = self.judge(one, name, update.old, current.as_ref(), view)?;
+                update.status = match cut.contains(&one.id) {
+                    true => UpdateStatus::Shallow,
+                    false => self.judge(one, name, update.old, current.as_ref(), view)?,
+                };
                 if matches!(
                     update.status,
                     UpdateStatus::Created | UpdateStatus::FastForward | UpdateStatus::Forced

@@ -9,6 +9,7 @@ use super::peer::Peer;
 use super::{Link, Remote, RemoteError, Tags};
 use bstr::BString;
 use git_core_object::{BoxError, Context, ObjectId};
+pub use git_core_protocol::Deepen;
 use git_core_protocol::Service;
 use git_core_ref::refspec::{self, Direction, FetchSource};
 use git_core_ref::{RefName, Refspec};
@@ -35,6 +36,10 @@ pub struct FetchOptions {
     pub unpack_below: u64,
     /// Whether the branch that the working tree is on may be updated (`--update-head-ok`).
     pub update_head_ok: UpdateHead,
+    /// How deep the history is to be.
+    pub deepen: Deepen,
+    /// Whether refs are taken whose history ends where that of the remote does.
+    pub remote_ends: RemoteEnds,
     /// What reflogs say; `fetch` by default.
     pub reflog_message: Option<BString>,
 }
@@ -47,6 +52,16 @@ pub enum UpdateHead {
     Refuse,
     /// It is updated like any other.
     Allow,
+}
+
+/// What happens to refs whose history the remote has not all of, when no depth was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RemoteEnds {
+    /// They stay: the history here does not become shallow unless asked.
+    #[default]
+    Refuse,
+    /// They follow, and the history here ends there, too (`--update-shallow`).
+    Accept,
 }
 
 /// Whether refs go away that their remote does not have any more.
@@ -108,12 +123,14 @@ pub enum UpdateStatus {
     TagClobbered,
     /// It stayed, since it is what the working tree is on.
     CheckedOut,
+    /// It stayed, since its history would end where the remote's does. Git does not count this as a failure.
+    Shallow,
     /// It could not be changed.
     Failed(String),
 }
 
 impl UpdateStatus {
-    /// Whether the ref is not what the remote says.
+    /// Whether the ref is not what the remote says, and that is a failure.
     pub const fn is_rejected(&self) -> bool {
         matches!(
             self,

@@ -1,11 +1,12 @@
 //! A fetch under way: what the refspecs select, what of it is missing here, and taking that in. Which refs follow
 //! is left to `follow`.
 
-use super::{FetchOptions, Fetched};
+use super::{FetchOptions, Fetched, RemoteEnds};
 use crate::Repository;
 use crate::remote::peer::Peer;
 use crate::remote::{Remote, RemoteError, Tags, fetch_head};
 use git_core_object::{BoxError, Context, Kind, ObjectId, Objects as _, ReadError};
+use git_core_protocol::ShallowUpdate;
 use git_core_ref::refspec::{self, Direction, FetchMapping, FetchSource};
 use git_core_ref::{RefName, Refspec};
 use git_core_store::walk::{self, Haves};
@@ -62,9 +63,13 @@ impl Run<'_> {
         let ids: HashSet<ObjectId> = wanted.iter().map(|one| one.id).collect();
         let mut objects = None;
         let mut quarantine = None;
-        let missing = self.missing(&ids)?;
+        // Another depth concerns what is here as well.
+        let deepens = self.options.deepen.is_asked();
+        let missing = if deepens { ids.clone() } else { self.missing(&ids)? };
+        let mut cut = HashSet::new();
         if !missing.is_empty() {
-            let (received, count) = self.receive(peer, &missing, &advertised)?;
+            let (mut received, count, shallow) = self.receive(peer, &missing, &advertised)?;
+            cut = self.bound(&mut *received, &shallow, &ids)?;
             objects = Some(count);
             quarantine = Some(received);
         } else {
@@ -75,7 +80,8 @@ impl Run<'_> {
             None => self.snapshot.clone(),
         };
         if quarantine.is_some() {
-            self.check_connected(&*view, &ids)?;
+            let known = if deepens { Vec::new() } else { self.known()? };
+            self.check_connected(&*view, ids.difference(&cut).copied().collect(), &known)?;
             if self.tags == Tags::Follow && wanted.iter().any(|one| one.local.is_some()) {
                 // Tags that have come along, now that what they point to is here. A server need not send
                 // them; the next fetch asks for those that did not come.
@@ -86,7 +92,7 @@ impl Run<'_> {
                 }
             }
         }
-        let updates = self.update_refs(specs, &wanted, &advertised, quarantine, &*view)?;
+        let updates = self.update_refs(specs, &wanted, &cut, &advertised, quarantine, &*view)?;
         let fetch_head = fetch_head::entries(self.remote, self.options, specs, &updates);
         Ok(Fetched { updates, advertised, fetch_head, objects })
     }
@@ -195,11 +201,14 @@ impl Run<'_> {
         peer: Peer,
         ids: &HashSet<ObjectId>,
         advertised: &[AdvertisedRef],
-    ) -> Result<(Box<dyn Quarantine>, u64), RemoteError> {
+    ) -> Result<(Box<dyn Quarantine>, u64, ShallowUpdate), RemoteError> {
         let mut pack = PackOptions::default();
         pack.unpack_below = self.options.unpack_below;
         let mut connection = match peer {
-            Peer::Bundle(bundle) => return Ok(bundle.receive(self.repository, &pack, self.cx)?),
+            Peer::Bundle(bundle) => {
+                let (received, count) = bundle.receive(self.repository, &pack, self.cx)?;
+                return Ok((received, count, ShallowUpdate::default()));
+            }
             Peer::Server(connection) => connection,
         };
         let objects = self.snapshot.clone();
@@ -219,6 +228,8 @@ impl Run<'_> {
         let mut options = WireOptions::default();
         options.progress = self.cx.has_progress();
         options.include_tag = self.tags != Tags::None;
+        options.shallow = self.snapshot.shallow().to_vec();
+        options.deepen = self.options.deepen.clone();
         let cx = self.cx;
         let mut sink = |bytes: &[u8]| -> Result<(), BoxError> {
             let taken = quarantine.feed(bytes, cx)?;
@@ -227,14 +238,59 @@ impl Run<'_> {
             }
             Ok(())
         };
-        fetch(&mut connection, wants, &options, &mut Walker(haves), &mut sink, cx)?;
+        let shallow = fetch(&mut connection, wants, &options, &mut Walker(haves), &mut sink, cx)?;
         let received = quarantine.finish_pack(cx)?;
-        Ok((quarantine, received.objects))
+        Ok((quarantine, received.objects, shallow))
     }
 
-    fn check_connected(&self, view: &dyn Snapshot, ids: &HashSet<ObjectId>) -> Result<(), RemoteError> {
-        let tips: Vec<_> = ids.iter().copied().collect();
-        match walk::check_received(view, &*self.snapshot, &tips, &self.known()?, self.cx) {
+    /// Lets the history here end where it is to, and gives what cannot be taken since its history ends where only
+    /// that of the remote does.
+    fn bound(
+        &self,
+        received: &mut dyn Quarantine,
+        update: &ShallowUpdate,
+        ids: &HashSet<ObjectId>,
+    ) -> Result<HashSet<ObjectId>, RemoteError> {
+        let before = self.snapshot.shallow();
+        if self.options.deepen.is_asked() {
+            let after = update.apply(before);
+            if after != before {
+                received.set_shallow(after);
+            }
+            return Ok(HashSet::new());
+        }
+        let view = received.snapshot()?;
+        let mut ends = Vec::new();
+        for id in &update.shallow {
+            if before.binary_search(id).is_err() && view.contains(id)? {
+                ends.push(*id);
+            }
+        }
+        ends.sort_unstable();
+        let (known, mut cut) = (self.known()?, HashSet::new());
+        if self.options.remote_ends == RemoteEnds::Accept {
+            let tips: Vec<_> = ids.iter().copied().collect();
+            let met = walk::ends_met(&*view, &tips, &known, &ends, self.cx)?;
+            if !met.is_empty() {
+                received.set_shallow([before, &met].concat());
+            }
+            return Ok(cut);
+        }
+        for id in ids {
+            if !walk::ends_met(&*view, &[*id], &known, &ends, self.cx)?.is_empty() {
+                cut.insert(*id);
+            }
+        }
+        Ok(cut)
+    }
+
+    fn check_connected(
+        &self,
+        view: &dyn Snapshot,
+        tips: Vec<ObjectId>,
+        known: &[ObjectId],
+    ) -> Result<(), RemoteError> {
+        match walk::check_received(view, &*self.snapshot, &tips, known, self.cx) {
             Err(ReadError::Missing { id }) => Err(RemoteError::Incomplete { id }),
             result => Ok(result?),
         }

@@ -1,5 +1,4 @@
-//! A snapshot as if its history ended at some commits, or all blobs were there: what `--shallow` lines and `--missing`
-//! ask of `pack-objects`.
+//! A snapshot that takes every object for there until it is read: what `--missing` asks of `pack-objects`.
 
 use git_core::object::{Header, IdPrefix, Kind, ObjectFormat, ObjectId, Objects, ReadError};
 use git_core::refs::{RefName, ReflogLine};
@@ -7,55 +6,41 @@ use git_core::store::{Location, Reference, Snapshot, StoredMidx, StoredPack};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-/// A snapshot that says something else of some things.
-pub(crate) struct Shallowed {
-    inner: Arc<dyn Snapshot>,
-    /// Sorted.
-    shallow: Vec<ObjectId>,
-    /// Whether all objects are taken to be there, as long as they are not read.
-    trusting: bool,
-}
+/// A snapshot as if it had whatever it is asked for, as long as that is not read.
+pub(crate) struct Trusting(Arc<dyn Snapshot>);
 
-impl Shallowed {
-    /// The snapshot, ending at these commits too.
-    pub(crate) fn new(inner: Arc<dyn Snapshot>, mut shallow: Vec<ObjectId>) -> Self {
-        shallow.extend_from_slice(inner.shallow());
-        shallow.sort_unstable();
-        shallow.dedup();
-        Shallowed { inner, shallow, trusting: false }
-    }
-
-    /// The snapshot as if it had whatever it is asked for, as long as that is not read.
-    pub(crate) fn trusting(inner: Arc<dyn Snapshot>) -> Self {
-        Shallowed { trusting: true, ..Shallowed::new(inner, Vec::new()) }
+impl Trusting {
+    /// What `inner` shows, and the belief that there is more.
+    pub(crate) const fn new(inner: Arc<dyn Snapshot>) -> Self {
+        Trusting(inner)
     }
 }
 
-impl Objects for Shallowed {
+impl Objects for Trusting {
     fn format(&self) -> ObjectFormat {
-        self.inner.format()
+        self.0.format()
     }
 
     fn read(&self, id: &ObjectId, out: &mut Vec<u8>) -> Result<Option<Kind>, ReadError> {
-        self.inner.read(id, out)
+        self.0.read(id, out)
     }
 
     fn header(&self, id: &ObjectId) -> Result<Option<Header>, ReadError> {
-        self.inner.header(id)
+        self.0.header(id)
     }
 
-    fn contains(&self, id: &ObjectId) -> Result<bool, ReadError> {
-        Ok(self.trusting || self.inner.contains(id)?)
+    fn contains(&self, _id: &ObjectId) -> Result<bool, ReadError> {
+        Ok(true)
     }
 
     fn prefetch(&self, ids: &[ObjectId]) -> Result<(), ReadError> {
-        self.inner.prefetch(ids)
+        self.0.prefetch(ids)
     }
 }
 
-impl Snapshot for Shallowed {
+impl Snapshot for Trusting {
     fn find_ref(&self, name: &RefName) -> Result<Option<Reference>, ReadError> {
-        self.inner.find_ref(name)
+        self.0.find_ref(name)
     }
 
     fn for_each_ref(
@@ -63,7 +48,7 @@ impl Snapshot for Shallowed {
         prefix: &[u8],
         visit: &mut dyn FnMut(Reference) -> ControlFlow<()>,
     ) -> Result<(), ReadError> {
-        self.inner.for_each_ref(prefix, visit)
+        self.0.for_each_ref(prefix, visit)
     }
 
     fn for_each_reflog_entry(
@@ -71,19 +56,19 @@ impl Snapshot for Shallowed {
         name: &RefName,
         visit: &mut dyn FnMut(ReflogLine<'_>) -> ControlFlow<()>,
     ) -> Result<(), ReadError> {
-        self.inner.for_each_reflog_entry(name, visit)
+        self.0.for_each_reflog_entry(name, visit)
     }
 
     fn packs(&self) -> &[Arc<StoredPack>] {
-        self.inner.packs()
+        self.0.packs()
     }
 
     fn multi_pack_indexes(&self) -> &[Arc<StoredMidx>] {
-        self.inner.multi_pack_indexes()
+        self.0.multi_pack_indexes()
     }
 
     fn locate(&self, id: &ObjectId) -> Result<Option<Location>, ReadError> {
-        self.inner.locate(id)
+        self.0.locate(id)
     }
 
     fn find_prefix(
@@ -92,11 +77,11 @@ impl Snapshot for Shallowed {
         limit: usize,
         found: &mut Vec<ObjectId>,
     ) -> Result<(), ReadError> {
-        self.inner.find_prefix(prefix, limit, found)
+        self.0.find_prefix(prefix, limit, found)
     }
 
     fn for_each_id(&self, visit: &mut dyn FnMut(ObjectId) -> ControlFlow<()>) -> Result<(), ReadError> {
-        self.inner.for_each_id(visit)
+        self.0.for_each_id(visit)
     }
 
     fn stream(
@@ -104,10 +89,10 @@ impl Snapshot for Shallowed {
         id: &ObjectId,
         sink: &mut dyn FnMut(Header, &[u8]) -> ControlFlow<()>,
     ) -> Result<Option<Header>, ReadError> {
-        self.inner.stream(id, sink)
+        self.0.stream(id, sink)
     }
 
     fn shallow(&self) -> &[ObjectId] {
-        &self.shallow
+        self.0.shallow()
     }
 }
