@@ -21,6 +21,7 @@ mod marks;
 mod merge_base;
 mod negotiate;
 mod numbers;
+mod object_set;
 mod reachable;
 mod settle;
 mod shallow;
@@ -41,7 +42,8 @@ pub use listing::{ListQuery, ListSink, Listed, NamedObject, Omitted, list_below,
 pub use merge_base::MergeBases;
 pub use negotiate::{Haves, Ready};
 pub use numbers::Numbers;
-pub use reachable::{CountOptions, ObjectSet, UseBitmap, reachable, reachable_named, reachable_with};
+pub use object_set::ObjectSet;
+pub use reachable::{CountOptions, UseBitmap, reachable, reachable_named, reachable_with};
 pub use shallow::{Bounds, bounds_at_depth, bounds_of_list, ends_met, reached_of};
 
 use git_core_object::{Kind, ObjectFormat, ObjectId, Objects, ReadError, TagRef};
