@@ -67,9 +67,14 @@ impl ObjectId {
     /// [`InvalidId`] for any other length or character.
     pub fn from_hex(hex: &[u8]) -> Result<Self, InvalidId> {
         let format = ObjectFormat::from_hex_len(hex.len()).ok_or(InvalidId::Length(hex.len()))?;
-        let mut raw = [0; ObjectFormat::MAX_LEN];
+        let (mut raw, mut bad) = ([0; ObjectFormat::MAX_LEN], 0);
         for (out, pair) in raw.iter_mut().zip(hex.chunks_exact(2)) {
-            *out = nibble(pair[0])? << 4 | nibble(pair[1])?;
+            let (high, low) = (NIBBLES[usize::from(pair[0])], NIBBLES[usize::from(pair[1])]);
+            bad |= high | low;
+            *out = high << 4 | low & 15;
+        }
+        if bad > 15 {
+            hex.iter().try_for_each(|digit| nibble(*digit).map(drop))?;
         }
         Ok(ObjectId(digest(format, &raw[..format.raw_len()])))
     }
@@ -103,10 +108,13 @@ impl ObjectId {
     /// Appends the hexadecimal digits to `out`.
     pub fn write_hex(&self, out: &mut Vec<u8>) {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        for byte in self.as_bytes() {
-            out.push(DIGITS[usize::from(byte >> 4)]);
-            out.push(DIGITS[usize::from(byte & 15)]);
+        let mut hex = [0; ObjectFormat::MAX_LEN * 2];
+        let raw = self.as_bytes();
+        for (pair, byte) in hex.chunks_exact_mut(2).zip(raw) {
+            pair[0] = DIGITS[usize::from(byte >> 4)];
+            pair[1] = DIGITS[usize::from(byte & 15)];
         }
+        out.extend_from_slice(&hex[..raw.len() * 2]);
     }
 
     /// The hexadecimal digits as a string.
@@ -129,7 +137,20 @@ fn digest(format: ObjectFormat, raw: &[u8]) -> Digest {
     Digest::from_bytes(format, raw).expect("callers pass as many bytes as the format has")
 }
 
-fn nibble(digit: u8) -> Result<u8, InvalidId> {
+/// The values of hexadecimal digits; 255 for all other bytes.
+const NIBBLES: [u8; 256] = {
+    let (mut values, mut digit) = ([255; 256], 0);
+    while digit < 256 {
+        values[digit] = match nibble(digit as u8) {
+            Ok(value) => value,
+            Err(_) => 255,
+        };
+        digit += 1;
+    }
+    values
+};
+
+const fn nibble(digit: u8) -> Result<u8, InvalidId> {
     match digit {
         b'0'..=b'9' => Ok(digit - b'0'),
         b'a'..=b'f' => Ok(digit - b'a' + 10),

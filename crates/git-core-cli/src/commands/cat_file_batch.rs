@@ -3,7 +3,7 @@
 
 use super::cat_file::copy;
 use super::cat_file_answer::{Answer, Answers};
-use super::cat_file_shares::{AnswerOne, SHARE, Shares, Stop};
+use super::cat_file_shares::{AnswerOne, LINES, SHARE, Shares, Stop};
 use crate::fail::Failure;
 use crate::input::read_record;
 use crate::output::{finish, stdout, written};
@@ -17,8 +17,10 @@ use std::process::ExitCode;
 
 /// Bytes of standard input that are read at once.
 const INPUT: usize = 128 << 10;
-/// From so many lines that are there to be answered on, several threads answer them.
-const MANY: usize = 4 * SHARE;
+/// The same where answers are lines: threads are worth it for many of them only.
+const INPUT_FOR_LINES: usize = 2 << 20;
+/// From so many shares on that are there to be answered, several threads answer them.
+const MANY: usize = 4;
 /// Shares that are answered ahead of what has been written, for each thread.
 const AHEAD: usize = 4;
 
@@ -117,8 +119,9 @@ impl<W: Write> Batch<'_, W> {
     /// Answers what is there to be read, then flushes: who waits for an answer before asking again gets it, and
     /// who asks for many at once gets them at once.
     fn lines(&mut self) -> Result<(), Failure> {
-        let mut input = BufReader::with_capacity(INPUT, io::stdin().lock());
         let contents = self.options.mode == BatchMode::Contents;
+        let capacity = if contents { INPUT } else { INPUT_FOR_LINES };
+        let mut input = BufReader::with_capacity(capacity, io::stdin().lock());
         let mut lines = Lines::default();
         while lines.read(&mut input, self.options.input_end)? {
             let answer = |answers: &Answers<'_>, at: usize, out: &mut Answer| {
@@ -134,15 +137,16 @@ impl<W: Write> Batch<'_, W> {
 
     /// Gives `count` answers in their order, with as many threads as are worth it.
     fn many(&mut self, count: usize, answer: AnswerOne<'_>) -> Result<(), Failure> {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(count / SHARE);
-        if threads < 2 || count < MANY {
+        let size = if self.options.mode == BatchMode::Contents { SHARE } else { LINES };
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(count / size);
+        if threads < 2 || count < MANY * size {
             return (0..count).try_for_each(|at| {
                 self.answer.clear();
                 let done = answer(&self.answers, at, &mut self.answer);
                 put(self.answers.snapshot, &self.answer, &mut self.out).and(done)
             });
         }
-        let shares = Shares::new(count, threads * AHEAD);
+        let shares = Shares::new(count, size, threads * AHEAD);
         let (answers, out) = (&self.answers, &mut self.out);
         std::thread::scope(|scope| {
             for _ in 0..threads {

@@ -9,8 +9,10 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Answers that one thread gives before it looks for more.
+/// Answers with content that one thread gives before it looks for more.
 pub(super) const SHARE: usize = 16;
+/// Lines without content; each takes little more than a microsecond, so that few would cost more in handing them over.
+pub(super) const LINES: usize = 256;
 
 /// Answers one of many.
 pub(super) type AnswerOne<'a> = &'a (dyn Fn(&Answers<'_>, usize, &mut Answer) -> Result<(), Failure> + Sync);
@@ -18,6 +20,8 @@ pub(super) type AnswerOne<'a> = &'a (dyn Fn(&Answers<'_>, usize, &mut Answer) ->
 /// Work that is divided between threads, and done in order for who takes it.
 pub(super) struct Shares {
     items: usize,
+    /// How many items are in one.
+    size: usize,
     pub(super) count: usize,
     ahead: usize,
     state: Mutex<State>,
@@ -48,10 +52,10 @@ impl Drop for Stop<'_> {
 }
 
 impl Shares {
-    /// So many items, and shares that may be worked ahead.
-    pub(super) fn new(items: usize, ahead: usize) -> Self {
-        let count = items.div_ceil(SHARE);
-        Shares { items, count, ahead, state: Mutex::default(), changed: Condvar::new() }
+    /// So many items in shares of `size`, and shares that may be worked ahead.
+    pub(super) fn new(items: usize, size: usize, ahead: usize) -> Self {
+        let count = items.div_ceil(size);
+        Shares { items, size, count, ahead, state: Mutex::default(), changed: Condvar::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -76,7 +80,7 @@ impl Shares {
         }
         let number = state.next;
         state.next += 1;
-        let items = number * SHARE..((number + 1) * SHARE).min(self.items);
+        let items = number * self.size..((number + 1) * self.size).min(self.items);
         Some((number, items, state.spare.pop().unwrap_or_default()))
     }
 

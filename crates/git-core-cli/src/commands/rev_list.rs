@@ -19,9 +19,13 @@ use git_core::object::{Context, Kind, ObjectId};
 use git_core::repository::Seen;
 use git_core::store::Snapshot;
 use git_core::store::filter::{FilterSpec, Named, ObjectFilter};
-use git_core::store::walk::{self, CountOptions, History, HistoryCommit, HistoryMark, HistoryQuery, Query};
-use std::collections::HashSet;
+use git_core::store::walk::{
+    self, CountOptions, History, HistoryCommit, HistoryMark, HistoryQuery, MissingExcludes, MissingObjects,
+    Query, UseBitmap,
+};
+use std::collections::{BTreeSet, HashSet};
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -44,6 +48,7 @@ pub(crate) const COMMAND: Command = Command {
         --parents  --children  --timestamp  --header  --objects  --left-right
         --abbrev-commit  --abbrev=<n>  --count  --disk-usage[=human]
         --[no-]object-names  --in-commit-order
+        --unpacked  --missing=(error|allow-any|print)
         --filter=<filter-spec>  --no-filter  --filter-provided-objects  --filter-print-omitted
     special purposes
         --use-bitmap-index  --test-bitmap",
@@ -53,13 +58,16 @@ pub(crate) const COMMAND: Command = Command {
 /// What is listed and how.
 #[derive(Default)]
 pub(super) struct Request {
-    objects: bool,
+    pub(super) objects: bool,
     /// What is left out of the objects.
     filter: Option<FilterSpec>,
     filter_named: bool,
     /// Whether what the filter leaves out is printed with a mark.
     pub(super) print_omitted: bool,
     in_commit_order: bool,
+    /// What is in a pack is not listed.
+    unpacked: bool,
+    pub(super) missing: Missing,
     count: bool,
     disk_usage: bool,
     /// Whether bytes are shown with a unit.
@@ -95,6 +103,14 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
                     None => spec,
                 });
             }
+            Arg::Long("unpacked") => request.unpacked = true,
+            Arg::Long("missing") => match args.text()?.as_str() {
+                "allow-any" => request.missing = Missing::Ignored,
+                "print" => request.missing = Missing::Printed,
+                "allow-promisor" => no_promisors(&*snapshot, "--missing=allow-promisor")?,
+                _ => request.missing = Missing::Refused,
+            },
+            Arg::Long("exclude-promisor-objects") => no_promisors(&*snapshot, "--exclude-promisor-objects")?,
             Arg::Long("no-filter") => request.filter = None,
             Arg::Long("filter-provided-objects") => request.filter_named = true,
             Arg::Long("filter-print-omitted") => request.print_omitted = true,
@@ -166,6 +182,17 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     if !revisions.given {
         return Err(Failure::usage("", usage));
     }
+    let mut missing_tips = Vec::new();
+    if request.missing != Missing::Refused {
+        request.history.query.missing_reached = MissingObjects::Tell;
+        request.history.query.missing = MissingExcludes::Ignore;
+        for tip in &revisions.tips {
+            if !snapshot.contains(&tip.id)? {
+                missing_tips.push(tip.id);
+            }
+        }
+        revisions.tips.retain(|tip| !missing_tips.contains(&tip.id));
+    }
     if request.ignore_missing {
         let there = |tip: &Tip| snapshot.contains(&tip.id);
         let mut kept = Vec::new();
@@ -201,6 +228,7 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
         request: &request,
         filter,
         kept: HashSet::new(),
+        missing: missing_tips.into_iter().collect(),
         out: stdout(),
         line: Vec::new(),
         content: Vec::new(),
@@ -209,6 +237,7 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
         bytes: 0,
     };
     lister.run(&revisions)?;
+    lister.tell_missing()?;
     if request.count && request.disk_usage {
         return Err(Failure::usage("--count and --disk-usage cannot be used together", usage));
     }
@@ -228,6 +257,16 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What happens when something that is reached is not there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Missing {
+    #[default]
+    Refused,
+    Ignored,
+    /// It is printed with a mark.
+    Printed,
+}
+
 pub(super) struct Lister<'a, W> {
     repository: &'a Repository,
     pub(super) snapshot: &'a dyn Snapshot,
@@ -235,6 +274,8 @@ pub(super) struct Lister<'a, W> {
     pub(super) filter: Option<Arc<ObjectFilter>>,
     /// The commits that no filter leaves out.
     kept: HashSet<ObjectId>,
+    /// What is not there.
+    pub(super) missing: BTreeSet<ObjectId>,
     pub(super) out: W,
     pub(super) line: Vec<u8>,
     content: Vec<u8>,
@@ -249,7 +290,9 @@ impl<W: Write> Lister<'_, W> {
         let request = self.request;
         let silent = request.quiet || request.count;
         let tells = request.print_omitted && request.filter.is_some();
-        if request.objects && silent && !request.history.selects() && !request.disk_usage && !tells {
+        let simple = !(request.history.selects() || tells || request.unpacked || request.disk_usage)
+            && request.missing == Missing::Refused;
+        if request.objects && silent && simple {
             let cx = Context::new();
             let query = Query { filter: self.filter.clone(), ..revisions.query() };
             let set = walk::reachable_with(self.snapshot, &query, &request.count_options, &cx)
@@ -257,12 +300,21 @@ impl<W: Write> Lister<'_, W> {
             self.count = set.len();
             return Ok(());
         }
+        if request.count_options.bitmap == UseBitmap::IfThere
+            && (simple || request.disk_usage && !request.history.selects())
+            && !(request.history.left_right && request.count)
+            && self.with_bitmap(revisions)?
+        {
+            return Ok(());
+        }
         if request.objects && request.in_commit_order {
             let query = request.history.query(self.snapshot, revisions)?;
             self.keep(&query);
             let cx = Context::new();
             let history = walked(History::new(self.snapshot, query, &cx))?;
-            return self.in_commit_order(revisions, history);
+            let missing = self.in_commit_order(revisions, history)?;
+            self.missing.extend(missing);
+            return Ok(());
         }
         let (roots, edges) = self.commits(revisions)?;
         if request.objects { self.objects(revisions, roots, edges) } else { Ok(()) }
@@ -276,16 +328,22 @@ impl<W: Write> Lister<'_, W> {
         let cx = Context::new();
         let mut roots = Vec::new();
         let mut history = walked(History::new(self.snapshot, query, &cx))?;
-        if (request.count || request.quiet) && !request.objects && !request.disk_usage {
+        let plain = !(request.objects || request.disk_usage || request.unpacked);
+        if (request.count || request.quiet) && plain {
             (self.left, self.count) = walked(history.count())?;
+            self.missing.extend(history.missing());
             return Ok((roots, Vec::new()));
         }
         while let Some(commit) = walked(history.next_commit())? {
+            if self.is_stored_away(&commit.id)? {
+                continue;
+            }
             if request.objects && commit.mark != HistoryMark::Boundary {
                 roots.push(commit.tree);
             }
             self.commit(&commit)?;
         }
+        self.missing.extend(history.missing());
         Ok((roots, history.edges()))
     }
 
@@ -294,6 +352,21 @@ impl<W: Write> Lister<'_, W> {
         if self.filter.is_some() && !self.request.filter_named {
             self.kept = query.tips.iter().map(|tip| tip.id).collect();
         }
+    }
+
+    /// Whether an object is in a pack and only others are to be listed.
+    pub(super) fn is_stored_away(&self, id: &ObjectId) -> Result<bool, Failure> {
+        Ok(self.request.unpacked && self.snapshot.locate(id)?.is_some())
+    }
+
+    /// Prints what is not there, if that was asked for.
+    fn tell_missing(&mut self) -> Result<(), Failure> {
+        if self.request.missing == Missing::Printed {
+            for id in std::mem::take(&mut self.missing) {
+                self.marked(b'?', &id)?;
+            }
+        }
+        Ok(())
     }
 
     fn is_let_through(&self, id: &ObjectId) -> bool {
@@ -370,4 +443,14 @@ impl<W: Write> Lister<'_, W> {
 /// Reads a filter as `--filter` takes it.
 pub(super) fn filter_spec(text: &[u8]) -> Result<FilterSpec, Failure> {
     FilterSpec::parse(text).map_err(Failure::fatal)
+}
+
+/// Refuses an option that speaks of objects which a remote has promised, where there are such.
+fn no_promisors(snapshot: &dyn Snapshot, option: &str) -> Result<(), Failure> {
+    let promised =
+        snapshot.packs().iter().any(|stored| Path::new(&stored.name).with_extension("promisor").exists());
+    match promised {
+        true => Err(Failure::fatal(format_args!("{option} is not supported"))),
+        false => Ok(()),
+    }
 }

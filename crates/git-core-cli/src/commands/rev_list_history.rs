@@ -6,7 +6,7 @@ use crate::repo;
 use crate::revisions::{Revisions, bad_object};
 use crate::when;
 use git_core::Repository;
-use git_core::store::walk::{HistoryOrder, HistoryQuery, MissingExcludes, NoWalk, PathSpec, Side};
+use git_core::store::walk::{HistoryOrder, HistoryQuery, NoWalk, PathSpec, Side};
 use git_core::store::{Snapshot, revision};
 use std::ffi::OsString;
 
@@ -143,7 +143,6 @@ impl HistoryOptions {
             return Err(Failure::fatal(text));
         }
         query.tips = revisions.history_tips(snapshot)?;
-        query.missing = MissingExcludes::Refuse;
         // A range cannot be listed without walking.
         if revisions.tips.iter().any(|tip| tip.hidden) {
             query.no_walk = None;

@@ -1,18 +1,21 @@
 //! The part of `rev-list --objects` that is not about commits: what was named, and the trees with what they hold.
 
-use super::rev_list::Lister;
+use super::rev_list::{Lister, Missing};
 use super::rev_list_history::walked;
-use crate::fail::Failure;
+use crate::fail::{Failure, chain};
 use crate::output::written;
 use crate::revisions::{Revisions, bad_object};
 use bstr::ByteSlice as _;
 use git_core::object::{Context, Kind, ObjectId, ReadError, TagRef};
+use git_core::store::filter::{FilterSpec, Named, ObjectFilter};
 use git_core::store::walk::{
-    History, HistoryCommit, HistoryMark, ListQuery, ListSink, Listed, NamedObject, Omitted, list_below, peel,
+    History, HistoryCommit, HistoryMark, ListQuery, ListSink, Listed, MissingObjects, NamedObject, Omitted,
+    Query, list_below, list_with_bitmap, peel,
 };
 use std::collections::{HashSet, VecDeque};
 use std::io::Write;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 impl<W: Write> Lister<'_, W> {
     /// Lists what was named, then what is below these trees.
@@ -32,7 +35,7 @@ impl<W: Write> Lister<'_, W> {
         &mut self,
         revisions: &Revisions,
         mut history: History<'_>,
-    ) -> Result<(), Failure> {
+    ) -> Result<Vec<ObjectId>, Failure> {
         let (mut commits, mut edges) = (VecDeque::new(), Vec::new());
         if revisions.tips.iter().any(|tip| tip.hidden) {
             while let Some(commit) = walked(history.next_commit())? {
@@ -46,12 +49,16 @@ impl<W: Write> Lister<'_, W> {
         let query = self.list_query(revisions, edges)?;
         let roots = Vec::from_iter(first).into_iter();
         let mut source = Source { lister: self, roots, commits: Some(commits), failed: None };
-        source.run(&query)
+        source.run(&query)?;
+        Ok(source.commits.map_or_else(Vec::new, |commits| commits.history.missing().to_vec()))
     }
 
     /// Shows the next commit, and boundary commits before it; gives its tree.
     fn next_tree(&mut self, commits: &mut Commits<'_>) -> Result<Option<ObjectId>, Failure> {
         while let Some(commit) = commits.next()? {
+            if self.is_stored_away(&commit.id)? {
+                continue;
+            }
             self.commit(&commit)?;
             if commit.mark != HistoryMark::Boundary {
                 return Ok(Some(commit.tree));
@@ -60,11 +67,48 @@ impl<W: Write> Lister<'_, W> {
         Ok(None)
     }
 
+    /// Lists what the bitmap of the repository says; `false` if it cannot. Commits alone, unless objects are asked
+    /// for. Nobody knows the names of objects then.
+    pub(super) fn with_bitmap(&mut self, revisions: &Revisions) -> Result<bool, Failure> {
+        let mut query = Query { filter: self.filter.clone(), ..revisions.query() };
+        if !self.request.objects {
+            let commits = FilterSpec::ObjectType(Kind::Commit);
+            let filter =
+                ObjectFilter::new(self.snapshot, &commits).map_err(|error| Failure::fatal(chain(&error)))?;
+            query.filter = Some(Arc::new(filter.with_named(Named::Filtered)));
+        }
+        let (snapshot, mut failed) = (self.snapshot, None);
+        let listed =
+            list_with_bitmap(snapshot, &query, &Context::new(), &mut |id| match self.nameless_object(&id) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(failure) => {
+                    failed = Some(failure);
+                    ControlFlow::Break(())
+                }
+            })
+            .map_err(|error| bad_object(&error))?;
+        failed.map_or(Ok(listed), Err)
+    }
+
+    fn nameless_object(&mut self, id: &ObjectId) -> Result<(), Failure> {
+        self.count += 1;
+        if self.is_silent(id)? {
+            return Ok(());
+        }
+        self.line.clear();
+        id.write_hex(&mut self.line);
+        self.line.push(b'\n');
+        written(self.out.write_all(&self.line))
+    }
+
     fn list_query(&self, revisions: &Revisions, edges: Vec<ObjectId>) -> Result<ListQuery, Failure> {
         let (mut buf, mut tags, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
         let mut query = ListQuery { filter: self.filter.clone(), ..ListQuery::default() };
         if self.request.print_omitted {
             query.omitted = Omitted::Told;
+        }
+        if self.request.missing != Missing::Refused {
+            query.missing = MissingObjects::Tell;
         }
         for edge in edges {
             // A tree is hidden, not the history of the commit.
@@ -105,24 +149,28 @@ impl<W: Write> Lister<'_, W> {
     }
 
     fn object(&mut self, id: &ObjectId, path: &[u8]) -> Result<(), Failure> {
+        if self.is_stored_away(id)? {
+            return Ok(());
+        }
+        if self.request.nameless {
+            return self.nameless_object(id);
+        }
         self.count += 1;
         if self.is_silent(id)? {
             return Ok(());
         }
         self.line.clear();
         id.write_hex(&mut self.line);
-        if !self.request.nameless {
-            self.line.push(b' ');
-            // A path that has a line break in it ends there, as in git.
-            let end = path.find_byte(b'\n').unwrap_or(path.len());
-            self.line.extend_from_slice(&path[..end]);
-        }
+        self.line.push(b' ');
+        // A path that has a line break in it ends there, as in git.
+        let end = path.find_byte(b'\n').unwrap_or(path.len());
+        self.line.extend_from_slice(&path[..end]);
         self.line.push(b'\n');
         written(self.out.write_all(&self.line))
     }
 
     /// A line that is printed even where others are only counted.
-    fn marked(&mut self, mark: u8, id: &ObjectId) -> Result<(), Failure> {
+    pub(super) fn marked(&mut self, mark: u8, id: &ObjectId) -> Result<(), Failure> {
         self.line.clear();
         self.line.push(mark);
         id.write_hex(&mut self.line);
@@ -177,10 +225,18 @@ impl<W: Write> ListSink for Source<'_, '_, '_, W> {
         }
     }
 
+    fn known_trees(&mut self) -> Option<Vec<ObjectId>> {
+        self.commits.is_none().then(|| self.roots.by_ref().collect())
+    }
+
     fn show(&mut self, listed: Listed<'_>) -> ControlFlow<()> {
         let result = match listed {
             Listed::Object { id, path, .. } => self.lister.object(&id, path),
             Listed::Omitted { id } => self.lister.marked(b'~', &id),
+            Listed::Missing { id } => {
+                self.lister.missing.insert(id);
+                Ok(())
+            }
             _ => Ok(()),
         };
         match result {

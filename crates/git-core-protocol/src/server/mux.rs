@@ -109,8 +109,10 @@ pub(super) fn write_line(out: &mut Vec<u8>, parts: &[&[u8]]) {
         out.extend_from_slice(&[0; 4]);
         parts.iter().for_each(|part| out.extend_from_slice(part));
         out.push(b'\n');
-        let digits = format!("{:04x}", out.len() - start);
-        out[start..start + 4].copy_from_slice(digits.as_bytes());
+        let length = out.len() - start;
+        for (at, shift) in (start..).zip([12, 8, 4, 0]) {
+            out[at] = b"0123456789abcdef"[length >> shift & 15];
+        }
     } else {
         let mut line = parts.concat();
         line.truncate(pkt_line::MAX_PAYLOAD);

@@ -1,5 +1,6 @@
 //! Everything that some objects reach and others do not, in the order of `git rev-list --objects`.
 
+use super::ahead;
 use super::commits::{CommitWalk, Query, WalkedCommit};
 use super::marks::Marks;
 use super::numbers::Numbers;
@@ -32,6 +33,11 @@ pub enum Listed<'a> {
         /// Its id.
         id: ObjectId,
     },
+    /// This one is not there. Only told when [`ListQuery::missing`] says so.
+    Missing {
+        /// Its id.
+        id: ObjectId,
+    },
 }
 
 /// What trees, blobs and tags a listing is about.
@@ -47,6 +53,18 @@ pub struct ListQuery {
     pub filter: Option<Arc<ObjectFilter>>,
     /// Whether what the filter leaves out is told of.
     pub omitted: Omitted,
+    /// What happens when a tree or blob is not there.
+    pub missing: MissingObjects,
+}
+
+/// What a walk does about what it comes to and the repository does not have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MissingObjects {
+    /// It is an error.
+    #[default]
+    Refuse,
+    /// The walk goes on without it, and tells of it.
+    Tell,
 }
 
 /// Whether a listing tells of what a filter leaves out.
@@ -74,6 +92,12 @@ pub struct NamedObject {
 pub trait ListSink {
     /// The root tree of the next commit. It is asked when all that the tree before brought has been shown.
     fn next_tree(&mut self) -> Option<ObjectId>;
+
+    /// The root trees that are left, if all of them are known and nothing depends on when they are asked for: they
+    /// can be read ahead then.
+    fn known_trees(&mut self) -> Option<Vec<ObjectId>> {
+        None
+    }
 
     /// Takes an object; says whether there is to be more.
     fn show(&mut self, listed: Listed<'_>) -> ControlFlow<()>;
@@ -145,6 +169,10 @@ impl ListSink for Known<'_> {
         self.roots.next()
     }
 
+    fn known_trees(&mut self) -> Option<Vec<ObjectId>> {
+        Some(self.roots.by_ref().collect())
+    }
+
     fn show(&mut self, listed: Listed<'_>) -> ControlFlow<()> {
         (self.show)(listed)
     }
@@ -174,15 +202,17 @@ pub fn list_below(
     }
     let filter = query.filter.as_deref();
     let rule = filter.map(Rule::new).unwrap_or_default();
+    let mut in_one_go = query.missing == MissingObjects::Tell;
     if let Some(filter) = filter {
         let sieve = match query.omitted {
             Omitted::Told => Some(Sieve::telling(filter, || marks.words(), true)),
             Omitted::Untold => Sieve::new(filter, || marks.words()),
         };
+        in_one_go |= sieve.is_some();
         trees.set_filter(rule, sieve);
     }
 
-    let mut out = Show { sink, stopped: false, met: 0, omitted: Vec::new(), cx };
+    let mut out = Show { sink, stopped: false, met: 0, omitted: Vec::new(), missing: query.missing, cx };
     for named in &query.named {
         if out.stopped {
             return Ok(());
@@ -196,6 +226,7 @@ pub fn list_below(
             continue;
         }
         match filter {
+            _ if !snapshot.contains(&named.id)? => out.missing(&named.id)?,
             Some(filter) if !rule.takes_named(snapshot, filter, (&named.id, named.kind), &named.path)? => {
                 if filter.omits(named.kind) {
                     out.omitted(&named.id, number)?;
@@ -207,10 +238,20 @@ pub fn list_below(
             }
         }
     }
-    while !out.stopped
-        && let Some(root) = out.sink.next_tree()
-    {
-        trees.walk(&root, b"", Origin::Commit, &mut out)?;
+    let threads = cx.limits().thread_count();
+    match if in_one_go { None } else { out.sink.known_trees() } {
+        Some(roots) if threads > 1 && roots.len() >= ahead::MANY => {
+            drop(trees);
+            ahead::walk((snapshot, &numbers, &marks), rule, &roots, threads, &mut out)?;
+        }
+        roots => {
+            let mut known = roots.unwrap_or_default().into_iter();
+            while !out.stopped
+                && let Some(root) = known.next().or_else(|| out.sink.next_tree())
+            {
+                trees.walk(&root, b"", Origin::Commit, &mut out)?;
+            }
+        }
     }
     let mut omitted = std::mem::take(&mut out.omitted);
     omitted.sort_unstable();
@@ -236,6 +277,7 @@ struct Show<'a> {
     stopped: bool,
     met: u64,
     omitted: Vec<u32>,
+    missing: MissingObjects,
     cx: &'a Context,
 }
 
@@ -254,5 +296,19 @@ impl Visit for Show<'_> {
     fn omitted(&mut self, _: &ObjectId, number: u32) -> Result<(), ReadError> {
         self.omitted.push(number);
         Ok(())
+    }
+
+    fn missing(&mut self, id: &ObjectId) -> Result<(), ReadError> {
+        if self.missing == MissingObjects::Refuse {
+            return Err(ReadError::Missing { id: *id });
+        }
+        if !self.stopped {
+            self.stopped = self.sink.show(Listed::Missing { id: *id }).is_break();
+        }
+        Ok(())
+    }
+
+    fn is_over(&self) -> bool {
+        self.stopped
     }
 }

@@ -5,6 +5,7 @@
 //! paths. [`Haves`] is the client's part of a negotiation and [`Ready`] the server's. [`is_ancestor`] answers
 //! whether an update is a fast-forward, [`MergeBases`] where histories meet. All of them run on any [`Snapshot`](crate::Snapshot).
 
+mod ahead;
 mod ancestry;
 mod bitmap_write;
 pub(crate) mod changed;
@@ -38,12 +39,14 @@ pub use history::{
     TipRole,
 };
 pub use lacking::reachable_named_with;
-pub use listing::{ListQuery, ListSink, Listed, NamedObject, Omitted, list_below, list_objects};
+pub use listing::{
+    ListQuery, ListSink, Listed, MissingObjects, NamedObject, Omitted, list_below, list_objects,
+};
 pub use merge_base::MergeBases;
 pub use negotiate::{Haves, Ready};
 pub use numbers::Numbers;
 pub use object_set::ObjectSet;
-pub use reachable::{CountOptions, UseBitmap, reachable, reachable_named, reachable_with};
+pub use reachable::{CountOptions, UseBitmap, list_with_bitmap, reachable, reachable_named, reachable_with};
 pub use shallow::{Bounds, bounds_at_depth, bounds_of_list, ends_met, reached_of};
 
 use git_core_object::{Kind, ObjectFormat, ObjectId, Objects, ReadError, TagRef};

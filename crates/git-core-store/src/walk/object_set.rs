@@ -240,7 +240,7 @@ struct Place {
 }
 
 /// The numbers whose bits are set.
-fn bits(words: &[u64]) -> impl Iterator<Item = u32> + '_ {
+pub(super) fn bits(words: &[u64]) -> impl Iterator<Item = u32> + '_ {
     (0u32..)
         .step_by(64)
         .zip(words)

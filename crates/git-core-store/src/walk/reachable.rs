@@ -4,14 +4,16 @@ use super::commits::{CommitWalk, MissingExcludes, Query};
 use super::covered::Cover;
 use super::marks::{Marks, Sighting, Sightings};
 use super::numbers::Numbers;
-use super::object_set::ObjectSet;
+use super::object_set::{ObjectSet, bits};
 use super::peel;
 use super::sieve::{Rule, Sieve};
 use super::trees::{Origin, Trees, Visit};
 use crate::filter::ObjectFilter;
 use crate::{Snapshot, StoredBitmap};
+use git_core_idx::bitmap::ObjectType;
 use git_core_object::{Context, Kind, ObjectId, Phase, ReadError, Task};
 use git_core_pack::name_hash;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -80,6 +82,67 @@ pub fn reachable_with(
         return Ok(set);
     }
     walk(snapshot, query, None, cx)
+}
+
+/// Visits what [`reachable_with`] finds with the bitmap of the repository, in the order of git: commits, trees, blobs and
+/// tags, each in the order of the bitmap, then what it does not know of. `false` when there is no bitmap that can be used, or
+/// the query has a filter that no bitmap can answer.
+///
+/// # Errors
+/// As [`reachable`].
+pub fn list_with_bitmap(
+    snapshot: &dyn Snapshot,
+    query: &Query,
+    cx: &Context,
+    visit: &mut dyn FnMut(ObjectId) -> ControlFlow<()>,
+) -> Result<bool, ReadError> {
+    if query.filter.as_ref().is_some_and(|filter| filter.asks_for_place()) {
+        return Ok(false);
+    }
+    let Some(bitmap) = snapshot.bitmap() else { return Ok(false) };
+    // With several threads, the order of what the bitmap does not know of would depend on chance.
+    let mut limits = cx.limits().clone();
+    limits.threads = 1;
+    let cx = cx.clone().with_limits(limits);
+    let Some(set) = with_bitmap(snapshot, &bitmap, query, &cx)? else { return Ok(false) };
+    let Some(order) = bitmap.order() else { return Ok(false) };
+    let (rows, numbers) = (bitmap.rows(), set.numbers());
+    // The pack of a bitmap is the first that has numbers.
+    let direct = rows.is_pack();
+    for kind in [ObjectType::Commit, ObjectType::Tree, ObjectType::Blob, ObjectType::Tag] {
+        for bit in bits(bitmap.of_type(kind).unwrap_or_default()) {
+            let row = order.row(bit);
+            if direct && !set.has(row) {
+                continue;
+            }
+            let id = rows.id_at(row);
+            let found = direct || numbers.lookup(&id).is_some_and(|number| set.has(number));
+            if found && visit(id).is_break() {
+                return Ok(true);
+            }
+        }
+    }
+    let known = if direct { rows.count() } else { 0 };
+    let mut rest = Vec::new();
+    for number in bits(&set.words).filter(|number| *number >= known) {
+        let id = numbers.id(number);
+        if direct || bitmap.bit(&id).is_none() {
+            let kind = snapshot.header(&id)?.ok_or(ReadError::Missing { id })?.kind;
+            let rank = match kind {
+                Kind::Commit => 0,
+                Kind::Tag => 1,
+                Kind::Tree | Kind::Blob => 2,
+            };
+            rest.push((rank, id));
+        }
+    }
+    rest.sort_by_key(|(rank, _)| *rank);
+    for (_, id) in rest {
+        if visit(id).is_break() {
+            break;
+        }
+    }
+    Ok(true)
 }
 
 /// Like [`reachable`], and records under which names and in which order objects were met: eight bytes for each,

@@ -124,6 +124,11 @@ impl<'a> Sieve<'a> {
             true => outside,
             false => decide(self.filter.sparse(), path, PathKind::Directory, &outside),
         };
+        let mut stack = Vec::new();
+        match self.open(trees, root, number, path, depth, within) {
+            Err(ReadError::Missing { id }) if id == *root => return visit.missing(root),
+            opened => stack.extend(opened?),
+        }
         if named || self.rule.trees {
             if trees.marks.insert(number) {
                 visit.object(root, number, Kind::Tree, path)?;
@@ -132,8 +137,6 @@ impl<'a> Sieve<'a> {
             visit.omitted(root, number)?;
         }
         let mut path = path.to_vec();
-        let mut stack = Vec::new();
-        stack.extend(self.open(trees, root, number, &path, depth, within)?);
         while let Some(frame) = stack.last_mut() {
             if frame.at >= frame.content.len() {
                 path.truncate(frame.path_len);
@@ -162,6 +165,15 @@ impl<'a> Sieve<'a> {
                 continue;
             }
             let depth = frame.depth;
+            let within = decide(self.filter.sparse(), &path, PathKind::Directory, &frame.within);
+            let opened = match self.open(trees, &id, number, &path, depth.saturating_add(1), within) {
+                Err(ReadError::Missing { id: gone }) if gone == id => {
+                    visit.missing(&id)?;
+                    path.truncate(path_len);
+                    continue;
+                }
+                opened => opened?,
+            };
             if !self.is_within(depth) {
                 if self.tells {
                     visit.omitted(&id, number)?;
@@ -169,8 +181,7 @@ impl<'a> Sieve<'a> {
             } else if self.rule.trees && trees.marks.insert(number) {
                 visit.object(&id, number, kind, &path)?;
             }
-            let within = decide(self.filter.sparse(), &path, PathKind::Directory, &frame.within);
-            match self.open(trees, &id, number, &path, depth.saturating_add(1), within)? {
+            match opened {
                 Some(child) => {
                     if stack.len() >= MAX_DEPTH {
                         let detail = "trees lie too deep in one another";
@@ -198,12 +209,19 @@ impl<'a> Sieve<'a> {
         }
         let placed = self.is_within(frame.depth)
             && decide(self.filter.sparse(), path, PathKind::File, &frame.within).iter().all(|within| *within);
-        if !(placed && self.rule.weigh(trees.objects, id)?) {
-            return if self.tells { visit.omitted(id, number) } else { Ok(()) };
+        let weighed = match placed {
+            true => self.rule.weigh(trees.objects, id),
+            false => Ok(false),
+        };
+        match weighed {
+            Ok(true) => {}
+            Ok(false) => return if self.tells { visit.omitted(id, number) } else { Ok(()) },
+            Err(ReadError::Missing { .. }) => return visit.missing(id),
+            Err(error) => return Err(error),
         }
         if self.rule.blobs && trees.marks.insert(number) {
             if number >= trees.numbers.packed() && !trees.objects.contains(id)? {
-                return Err(ReadError::Missing { id: *id });
+                return visit.missing(id);
             }
             visit.object(id, number, Kind::Blob, path)?;
         }

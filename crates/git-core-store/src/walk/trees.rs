@@ -25,6 +25,16 @@ pub(super) trait Visit {
     fn omitted(&mut self, _: &ObjectId, _: u32) -> Result<(), ReadError> {
         Ok(())
     }
+
+    /// A tree or blob is not there.
+    fn missing(&mut self, id: &ObjectId) -> Result<(), ReadError> {
+        Err(ReadError::Missing { id: *id })
+    }
+
+    /// Whether nothing more needs to be told.
+    fn is_over(&self) -> bool {
+        false
+    }
 }
 
 /// How a walk came to a tree that it starts from.
@@ -42,6 +52,8 @@ pub(super) struct Trees<'a> {
     pub(super) format: ObjectFormat,
     pub(super) numbers: &'a Numbers,
     pub(super) marks: &'a Marks,
+    /// What is passed over although it is not marked; others may add to it meanwhile.
+    passed: Option<&'a Marks>,
     /// What is let through wherever it is met.
     rule: Rule,
     /// The filter, where it depends on the place.
@@ -79,6 +91,7 @@ impl<'a> Trees<'a> {
             format: objects.format(),
             numbers,
             marks,
+            passed: None,
             rule: Rule::default(),
             sieve: None,
             last: HashMap::new(),
@@ -91,6 +104,15 @@ impl<'a> Trees<'a> {
     /// From here on, a filter says what is told of. `Some` where it depends on the place.
     pub(super) fn set_filter(&mut self, rule: Rule, sieve: Option<Sieve<'a>>) {
         (self.rule, self.sieve) = (rule, sieve);
+    }
+
+    /// From here on, what is marked here is passed over, with all that is in it.
+    pub(super) fn pass_over(&mut self, passed: &'a Marks) {
+        self.passed = Some(passed);
+    }
+
+    fn is_passed(&self, number: u32) -> bool {
+        self.passed.is_some_and(|passed| passed.contains(number))
     }
 
     /// Goes through a tree and everything in it that has not been marked, depth first and in order. `path` is
@@ -112,18 +134,22 @@ impl<'a> Trees<'a> {
             return Ok(());
         }
         let number = self.numbers.number(root);
-        if !self.marks.insert(number) {
+        if self.is_passed(number) || !self.marks.insert(number) {
             return Ok(());
+        }
+        let mut stack = Vec::new();
+        if self.rule.trees || self.rule.blobs {
+            match self.open(root, path_key(path)) {
+                Ok(frame) => stack.push(frame),
+                Err(ReadError::Missing { id }) if id == *root => return visit.missing(root),
+                Err(error) => return Err(error),
+            }
         }
         if shown {
             visit.object(root, number, Kind::Tree, path)?;
         }
-        if !(self.rule.trees || self.rule.blobs) {
-            return Ok(());
-        }
         self.path.clear();
         self.path.extend_from_slice(path);
-        let mut stack = vec![self.open(root, path_key(path))?];
         while let Some(frame) = stack.last_mut() {
             if frame.next == frame.end {
                 let frame = stack.pop().expect("the loop has just looked at it");
@@ -142,20 +168,29 @@ impl<'a> Trees<'a> {
             };
             let id = entry.id;
             let number = self.numbers.number(&id);
-            if !self.marks.insert(number) || kind == Kind::Blob && !self.rule.weigh(self.objects, &id)? {
+            if self.is_passed(number) || !self.marks.insert(number) {
                 continue;
+            }
+            if kind == Kind::Blob {
+                match self.rule.weigh(self.objects, &id) {
+                    Ok(true) if number >= self.numbers.packed() && !self.objects.contains(&id)? => {
+                        visit.missing(&id)?;
+                        continue;
+                    }
+                    Ok(true) => {}
+                    Ok(false) => continue,
+                    Err(ReadError::Missing { .. }) => {
+                        visit.missing(&id)?;
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                }
             }
             let parent_len = self.path.len();
             if parent_len > 0 {
                 self.path.push(b'/');
             }
             self.path.extend_from_slice(entry.name);
-            if number >= self.numbers.packed() && kind == Kind::Blob && !self.objects.contains(&id)? {
-                return Err(ReadError::Missing { id });
-            }
-            if kind == Kind::Blob || self.rule.trees {
-                visit.object(&id, number, kind, &self.path)?;
-            }
             if kind == Kind::Tree {
                 if stack.len() >= MAX_DEPTH {
                     return Err(ReadError::corrupt(
@@ -163,10 +198,21 @@ impl<'a> Trees<'a> {
                         "trees lie too deep in one another",
                     ));
                 }
-                let mut child = self.open(&id, path_key(&self.path))?;
-                child.path_len = parent_len;
-                stack.push(child);
+                match self.open(&id, path_key(&self.path)) {
+                    Ok(child) => {
+                        if self.rule.trees {
+                            visit.object(&id, number, kind, &self.path)?;
+                        }
+                        stack.push(Frame { path_len: parent_len, ..child });
+                    }
+                    Err(ReadError::Missing { id: gone }) if gone == id => {
+                        visit.missing(&id)?;
+                        self.path.truncate(parent_len);
+                    }
+                    Err(error) => return Err(error),
+                }
             } else {
+                visit.object(&id, number, kind, &self.path)?;
                 self.path.truncate(parent_len);
             }
         }

@@ -181,7 +181,9 @@ impl History<'_> {
     }
 
     fn follow(&mut self, node: Node, parent: Node) -> Result<(), ReadError> {
-        self.graph.require(parent)?;
+        if !self.is_there(parent)? {
+            return Ok(());
+        }
         for passed in [LEFT, BELOW] {
             if self.flags.has(node, passed) {
                 self.pass(parent, passed);

@@ -60,6 +60,8 @@ pub struct HistoryQuery {
     pub paths: Vec<PathSpec>,
     /// What happens when a commit to hide is not there.
     pub missing: super::MissingExcludes,
+    /// What happens when a commit that is reached is not there: [`History::missing`] tells of it.
+    pub missing_reached: super::MissingObjects,
 }
 
 /// A commit that a walk begins at.
@@ -164,6 +166,8 @@ const WALKED: u16 = 1 << 12;
 const IN_LIST: u16 = 1 << 13;
 /// A tip that was given to be listed.
 const TIP: u16 = 1 << 14;
+/// Is not there, and was told of.
+const GONE: u16 = 1 << 15;
 
 /// Makes the list of a [`HistoryQuery`].
 pub struct History<'a> {
@@ -182,6 +186,8 @@ pub struct History<'a> {
     children: HashMap<Node, Vec<Node>>,
     /// Parents of listed commits, in the order in which they were met.
     borders: Vec<Node>,
+    /// What was reached and is not there.
+    missing: Vec<ObjectId>,
     skip: u64,
     left: u64,
     ended: bool,
@@ -206,6 +212,7 @@ impl<'a> History<'a> {
             rewritten: HashMap::new(),
             children: HashMap::new(),
             borders: Vec::new(),
+            missing: Vec::new(),
             skip: query.skip,
             left: query.max_count.unwrap_or(u64::MAX),
             ended: false,
@@ -286,7 +293,10 @@ impl<'a> History<'a> {
             if count.is_multiple_of(1024) {
                 self.cx.check()?;
             }
-            self.graph.require(node)?;
+            if !self.is_there(node)? {
+                count -= 1;
+                continue;
+            }
             for at in self.graph.parents(node) {
                 let parent = self.graph.parent(at);
                 if self.flags.set(parent, SEEN) {
@@ -295,6 +305,23 @@ impl<'a> History<'a> {
             }
         }
         Ok((0, count))
+    }
+
+    /// The commits that were reached and are not there, as far as the list has come.
+    pub fn missing(&self) -> &[ObjectId] {
+        &self.missing
+    }
+
+    /// Reads a commit that is reached; `false` when it is not there and that does not matter.
+    fn is_there(&mut self, node: Node) -> Result<bool, ReadError> {
+        if self.query.missing_reached == super::MissingObjects::Refuse {
+            return self.graph.require(node).map(|()| true);
+        }
+        let there = self.graph.load(node)?;
+        if !there && self.flags.set(node, GONE) {
+            self.missing.push(self.graph.id(node));
+        }
+        Ok(there)
     }
 
     /// The hidden parents of what was walked: where what is new meets what is not. Complete once
