@@ -9,7 +9,8 @@ use super::covered::for_each_bit;
 use super::introduced::{Introduced, Meet};
 use super::marks::{Marks, Sighting, Sightings};
 use super::numbers::Numbers;
-use super::reachable::{ObjectSet, Tips};
+use super::object_set::ObjectSet;
+use super::reachable::Tips;
 use crate::{BitmapRows, Snapshot};
 use git_core_idx::bitmap::BitOrder;
 use git_core_idx::ewah::words_for;
@@ -163,11 +164,10 @@ struct Classes {
 impl Classes {
     fn class(&mut self, members: Vec<u32>) -> u32 {
         let next = self.members.len() as u32;
-        let class = *self.known.entry(members).or_insert_with_key(|members| {
+        *self.known.entry(members).or_insert_with_key(|members| {
             self.members.push(members.clone());
             next
-        });
-        class
+        })
     }
 
     fn join(&mut self, one: u32, other: u32) -> u32 {

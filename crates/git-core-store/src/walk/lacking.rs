@@ -4,7 +4,8 @@ use super::commits::{MissingExcludes, Query};
 use super::covered::Cover;
 use super::marks::Marks;
 use super::numbers::Numbers;
-use super::reachable::{CountOptions, ObjectSet, UseBitmap, reachable_named};
+use super::object_set::ObjectSet;
+use super::reachable::{CountOptions, UseBitmap, reachable_named};
 use crate::{Snapshot, StoredBitmap};
 use git_core_object::{Context, ReadError};
 

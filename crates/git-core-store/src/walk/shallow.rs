@@ -89,8 +89,7 @@ pub fn bounds_of_list(
     cx: &Context,
 ) -> Result<Option<Bounds>, ReadError> {
     let tip = |role| move |id| HistoryTip { id, role };
-    let mut query = HistoryQuery::default();
-    query.since = since;
+    let mut query = HistoryQuery { since, ..HistoryQuery::default() };
     query.tips.extend(commits_of(snapshot, not)?.into_iter().map(tip(TipRole::Hidden)));
     query.tips.extend(commits_of(snapshot, tips)?.into_iter().map(tip(TipRole::Shown)));
     let mut history = History::new(snapshot, query, cx)?;

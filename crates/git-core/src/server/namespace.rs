@@ -156,6 +156,10 @@ impl Quarantine for InsideQuarantine {
         self.inner.finish_pack(cx)
     }
 
+    fn set_shallow(&mut self, shallow: Vec<ObjectId>) {
+        self.inner.set_shallow(shallow);
+    }
+
     fn snapshot(&self) -> Result<Arc<dyn Snapshot>, ReadError> {
         Ok(Arc::new(InsideSnapshot { inner: self.inner.snapshot()?, namespace: self.namespace.clone() }))
     }

@@ -1,11 +1,11 @@
 //! What a push does to the refs: which updates are allowed, whether everything they need has come, and the
 //! compare-and-swap of each.
 
-use super::policy::{ReceivePolicy, UnbornHead, Words};
+use super::policy::{ReceivePolicy, ShallowPush, UnbornHead, Words};
 use super::rules::Rules;
 use crate::hooks::{Declined, HookedPush, Processed, PushHook, Timing};
 use bstr::{BString, ByteSlice as _};
-use git_core_object::{Context, ErrorKind, Objects as _, ReadError};
+use git_core_object::{Context, ErrorKind, ObjectId, ReadError};
 use git_core_protocol::server::{Command, CommandStatus, UpdateReport, UpdateRequest, Updated};
 use git_core_ref::{Expected, LogMessage, RefEdit, RefName, RefTransaction, Target};
 use git_core_store::walk;
