@@ -12,6 +12,7 @@ pub struct Readme;
 
 pub mod bundle;
 pub mod counts;
+pub mod hooks;
 pub mod remote;
 pub mod repository;
 pub mod send;

@@ -168,9 +168,8 @@ impl Push<'_> {
             known.extend(found.target.id());
             ControlFlow::Continue(())
         })?;
-        let open = || self.commands.iter().zip(&self.verdicts).enumerate().filter(|(_, (_, v))| v.is_none());
-        let tips: Vec<_> = open().filter_map(|(_, (command, _))| command.new).collect();
-        match walk::check_received(&**self.view, &**self.base, &tips, &known, cx) {
+        let tips: Vec<_> = self.open().filter_map(|(_, command)| command.new).collect();
+        match walk::check_received(&*self.view, &**self.base, &tips, &known, self.cx) {
             Ok(()) => return Ok(()),
             Err(ReadError::Stopped(stopped)) => return Err(stopped.into()),
             Err(_) if tips.len() > 1 => {}
@@ -179,7 +178,7 @@ impl Push<'_> {
         // Something is missing: find out for whom.
         let each: Vec<_> = self.open().filter_map(|(at, command)| Some((at, command.new?))).collect();
         for (at, tip) in each {
-            if let Err(error) = walk::check_received(&**self.view, &**self.base, &[tip], &known, cx) {
+            if let Err(error) = walk::check_received(&*self.view, &**self.base, &[tip], &known, self.cx) {
                 if let ReadError::Stopped(stopped) = error {
                     return Err(stopped.into());
                 }

@@ -5,6 +5,7 @@ use super::policy::ReceivePolicy;
 use super::receive;
 use super::shallow;
 use super::sink::QuarantineSink;
+use super::{HiddenRefs, Namespace};
 use crate::counts::SharedCounts;
 use crate::send::{PackFeed, PackWish, SendOptions};
 use git_core_object::{Context, Kind, ObjectId, Objects as _, ReadError};
