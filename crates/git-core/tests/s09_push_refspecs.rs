@@ -80,7 +80,8 @@ fn s09_force_where_a_plus_says_so() {
         let before = refs(&set.there);
         let pushed = set.push(&["master", "v1", "topic"]);
         let status: Vec<_> = pushed.refs.iter().map(|one| one.status.clone()).collect();
-        assert_eq!(status, [PushStatus::NonFastForward, PushStatus::AlreadyExists, PushStatus::UpToDate]);
+        // In the order of the refs there: branches, then tags.
+        assert_eq!(status, [PushStatus::NonFastForward, PushStatus::UpToDate, PushStatus::AlreadyExists]);
         assert!(!pushed.is_ok());
         assert_eq!(refs(&set.there), before);
         // An atomic push that is partly refused changes nothing.

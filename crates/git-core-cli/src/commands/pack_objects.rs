@@ -155,7 +155,10 @@ fn count(
     } else {
         walk::reachable_named(snapshot, query, cx)
     };
-    counted.map_err(|error| bad_object(&error))
+    counted.map_err(|error| match error {
+        ReadError::Missing { id } => Failure::fatal(format_args!("unable to read {id}")),
+        error => bad_object(&error),
+    })
 }
 
 /// What the index of the working tree names and is there.

@@ -273,6 +273,10 @@ pub(super) fn parse(config: &Config, args: &mut Args) -> Result<Request, Failure
     if request.thin && !request.stdout {
         return Err(Failure::fatal("--thin cannot be used to build an indexable pack"));
     }
+    // Git takes what is old for unneeded only where it has looked at everything that may need it.
+    if !(request.all_refs && request.reflogs && request.indexed) {
+        request.unreachable.loosen = request.unreachable.loosen.map(|_| i64::MIN);
+    }
     if request.unreachable.keep && request.unreachable.loosen.is_some() {
         let both = "options '--keep-unreachable' and '--unpack-unreachable' cannot be used together";
         return Err(Failure::fatal(both));

@@ -212,7 +212,6 @@ fn s04_bitmaps_answer_listings() {
              rev-list --use-bitmap-index --objects --filter=tree:1 --all
              rev-list --use-bitmap-index --objects --filter=object:type=tag --all
              rev-list --use-bitmap-index --objects --disk-usage --all
-             rev-list --use-bitmap-index --objects master~ -- a
              rev-list --unpacked --objects --all
              rev-list --unpacked --all
              rev-list --unpacked --count --all
