@@ -9,6 +9,7 @@ mod commands;
 mod dates;
 mod depths;
 mod fail;
+mod filters;
 mod globals;
 mod input;
 mod names;

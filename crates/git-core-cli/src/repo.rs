@@ -3,7 +3,7 @@
 use crate::fail::{Failure, chain};
 use crate::globals::Globals;
 use git_core::hooks::{HookNotice, HookUse};
-use git_core::repository::{OpenError, ReplaceRefs};
+use git_core::repository::{Links, OpenError, ReplaceRefs};
 use git_core::server::Namespace;
 use git_core::store::fs::FsStorage;
 use git_core::{Environment, Repository};
@@ -45,7 +45,21 @@ pub(crate) fn environment(globals: &Globals) -> Result<Environment, Failure> {
 
 /// The repository around the current directory, or the one that was named.
 pub(crate) fn open(globals: &Globals) -> Result<Repository, Failure> {
-    Ok(Repository::discover(current_dir()?, &environment(globals)?)?)
+    lazily(globals, Repository::discover(current_dir()?, &environment(globals)?)?)
+}
+
+/// The repository, which fetches what a partial clone lacks unless the environment forbids it.
+fn lazily(globals: &Globals, repository: Repository) -> Result<Repository, Failure> {
+    let forbidden =
+        globals.text("GIT_NO_LAZY_FETCH").is_some_and(|text| !matches!(text, "0" | "false" | "no" | "off"));
+    Ok(if forbidden { repository } else { repository.fetching_lazily(links(globals))? })
+}
+
+/// How remotes are reached while a command runs.
+pub(crate) fn links(globals: &Globals) -> Links {
+    let globals = globals.clone();
+    // What is wrong with the configuration has been said before the command began to work.
+    Links::new(move || crate::reach::link(&globals).unwrap_or_default())
 }
 
 /// As [`open`], with configuration over all other: `name=value`.
@@ -54,7 +68,7 @@ pub(crate) fn open_under(globals: &Globals, overrides: &[&str]) -> Result<Reposi
     for text in overrides {
         environment.config = environment.config.with_override(text)?;
     }
-    Ok(Repository::discover(current_dir()?, &environment)?)
+    lazily(globals, Repository::discover(current_dir()?, &environment)?)
 }
 
 /// As [`open`], for commands that can do without: `None` when there is no repository here, an error when there

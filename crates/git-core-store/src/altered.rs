@@ -1,11 +1,14 @@
 //! A snapshot with some objects in the place of others: replacement refs (`git-replace(1)`) and grafts
-//! (`info/grafts`, `gitrepository-layout(5)`); or with a history that ends elsewhere.
+//! (`info/grafts`, `gitrepository-layout(5)`); with a history that ends elsewhere; or with
+//! what a partial clone has left out.
 //!
 //! Whoever lists or shows history looks through this. What packs, checks or transfers objects does not: it needs
 //! them as they are.
 
-use crate::{Location, Reference, Snapshot, StoredMidx, StoredPack};
+use crate::{Location, Promisor, Reference, Snapshot, StoredBitmap, StoredMidx, StoredPack};
 use bstr::ByteSlice as _;
+use git_core_idx::SharedBytes;
+use git_core_idx::graph::CommitGraph;
 use git_core_object::{Header, IdPrefix, Kind, ObjectFormat, ObjectId, Objects, ReadError};
 use git_core_ref::{RefName, ReflogLine};
 use hashbrown::HashMap;
@@ -101,6 +104,7 @@ pub struct Altered {
     alterations: Alterations,
     /// Where the history ends, if not where that of the inner one does; sorted.
     shallow: Option<Vec<ObjectId>>,
+    promisor: Option<Arc<dyn Promisor>>,
 }
 
 impl Altered {
@@ -108,7 +112,7 @@ impl Altered {
     pub fn over(inner: Arc<dyn Snapshot>, alterations: Alterations) -> Arc<dyn Snapshot> {
         match alterations.is_empty() {
             true => inner,
-            false => Arc::new(Altered { inner, alterations, shallow: None }),
+            false => Arc::new(Altered { inner, alterations, shallow: None, promisor: None }),
         }
     }
 
@@ -119,7 +123,34 @@ impl Altered {
         shallow.dedup();
         match shallow == inner.shallow() {
             true => inner,
-            false => Arc::new(Altered { inner, alterations: Alterations::default(), shallow: Some(shallow) }),
+            false => Arc::new(Altered {
+                inner,
+                alterations: Alterations::default(),
+                shallow: Some(shallow),
+                promisor: None,
+            }),
+        }
+    }
+
+    /// The snapshot with what is missing in it: that is fetched from the promisor when it is read, or all at once
+    /// when it is announced ([`Objects::prefetch`]). Asking whether an object is there fetches nothing.
+    pub fn lazily(inner: Arc<dyn Snapshot>, promisor: Arc<dyn Promisor>) -> Arc<dyn Snapshot> {
+        let (alterations, promisor) = (Alterations::default(), Some(promisor));
+        Arc::new(Altered { inner, alterations, shallow: None, promisor })
+    }
+
+    /// Reads, and once more when the object had to be fetched.
+    fn ask<T>(
+        &self,
+        id: &ObjectId,
+        read: &mut dyn FnMut() -> Result<Option<T>, ReadError>,
+    ) -> Result<Option<T>, ReadError> {
+        match (read()?, &self.promisor) {
+            (None, Some(promisor)) => {
+                promisor.fetch(std::slice::from_ref(id))?;
+                read()
+            }
+            (found, _) => Ok(found),
         }
     }
 }
@@ -131,7 +162,7 @@ impl Objects for Altered {
 
     fn read(&self, id: &ObjectId, out: &mut Vec<u8>) -> Result<Option<Kind>, ReadError> {
         let actual = self.alterations.follow(id)?;
-        let kind = self.inner.read(&actual, out)?;
+        let kind = self.ask(&actual, &mut || self.inner.read(&actual, out))?;
         if kind == Some(Kind::Commit) {
             self.alterations.graft(id, out);
         }
@@ -143,7 +174,8 @@ impl Objects for Altered {
     }
 
     fn header(&self, id: &ObjectId) -> Result<Option<Header>, ReadError> {
-        self.inner.header(&self.alterations.follow(id)?)
+        let actual = self.alterations.follow(id)?;
+        self.ask(&actual, &mut || self.inner.header(&actual))
     }
 
     fn contains(&self, id: &ObjectId) -> Result<bool, ReadError> {
@@ -151,6 +183,19 @@ impl Objects for Altered {
     }
 
     fn prefetch(&self, ids: &[ObjectId]) -> Result<(), ReadError> {
+        if let Some(promisor) = &self.promisor {
+            let mut missing = Vec::new();
+            for id in ids {
+                if !self.inner.contains(id)? {
+                    missing.push(*id);
+                }
+            }
+            missing.sort_unstable();
+            missing.dedup();
+            if !missing.is_empty() {
+                promisor.fetch(&missing)?;
+            }
+        }
         self.inner.prefetch(ids)
     }
 }
@@ -206,11 +251,20 @@ impl Snapshot for Altered {
         id: &ObjectId,
         sink: &mut dyn FnMut(Header, &[u8]) -> ControlFlow<()>,
     ) -> Result<Option<Header>, ReadError> {
-        self.inner.stream(&self.alterations.follow(id)?, sink)
+        let actual = self.alterations.follow(id)?;
+        self.ask(&actual, &mut || self.inner.stream(&actual, sink))
+    }
+
+    fn commit_graph(&self) -> Option<Arc<CommitGraph<SharedBytes>>> {
+        if self.alters_history() { None } else { self.inner.commit_graph() }
     }
 
     fn alters_history(&self) -> bool {
-        true
+        !self.alterations.is_empty() || self.shallow.is_some() || self.inner.alters_history()
+    }
+
+    fn bitmap(&self) -> Option<Arc<StoredBitmap>> {
+        if self.alters_history() { None } else { self.inner.bitmap() }
     }
 
     fn shallow(&self) -> &[ObjectId] {

@@ -17,6 +17,7 @@ pub mod maintenance;
 pub mod memory;
 mod overlay;
 mod pack_set;
+mod promisor;
 mod receive;
 pub mod revision;
 mod storage;
@@ -25,6 +26,7 @@ pub mod walk;
 pub use altered::{Alterations, Altered};
 pub use bitmap::{BitmapRows, MidxRows, PackRows, StoredBitmap, WrittenRows};
 pub use error::{CommitError, ReceiveError};
+pub use promisor::Promisor;
 pub use storage::{
     Committed, Location, ObjectObserver, PackOptions, PackReceived, Quarantine, Reference, Snapshot, Storage,
     StoredMidx, StoredPack, Thin,

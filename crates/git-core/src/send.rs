@@ -7,6 +7,7 @@ use crate::counts::{CountKey, Counted, SharedCounts};
 use git_core_object::{Context, Kind, ObjectId, Objects as _, ReadError};
 use git_core_pack::{DeltaForm, PackCopy, PackWriter, SearchOptions, WriteError, WriteOptions};
 use git_core_store::Snapshot;
+use git_core_store::filter::ObjectFilter;
 use git_core_store::walk::{self, CountOptions, Exclusion, MissingExcludes, ObjectSet, Query};
 use git_core_transport::server::{PackStream, Refusal};
 use std::ops::ControlFlow;
@@ -25,6 +26,8 @@ pub struct PackWish {
     pub ofs_delta: bool,
     /// Annotated tags come with what they point to.
     pub include_tag: bool,
+    /// What else of it is left out.
+    pub filter: Option<Arc<ObjectFilter>>,
     /// How it is made.
     pub options: SendOptions,
 }
@@ -94,8 +97,11 @@ impl PackFeed {
     ) -> Result<Self, ReadError> {
         let tags = tags_to_add(&*snapshot, wish)?;
         // A wish with more to it has to say so here.
-        let PackWish { wants, haves, thin: _, ofs_delta: _, include_tag: _, options } = wish;
-        let key = CountKey::new(&*snapshot, [wants, haves, &tags], &format!("{:?}", options.count));
+        let PackWish { wants, haves, thin: _, ofs_delta: _, include_tag: _, filter, options } = wish;
+        let key = match filter {
+            None => CountKey::new(&*snapshot, [wants, haves, &tags], &format!("{:?}", options.count)),
+            Some(_) => None,
+        };
         let counted = counts.get(key, cx, || count(&*snapshot, wish, &tags, cx))?;
         PackFeed::of(snapshot, wish, counted, cx)
     }
@@ -179,11 +185,13 @@ fn count(
         ignore_missing: MissingExcludes::Ignore,
         // Sending a little too much does no harm; what the other side has can be all of many refs.
         exclusion: Exclusion::ByDate,
-        filter: None,
+        filter: wish.filter.clone(),
     };
     let packed: u64 = snapshot.packs().iter().map(|stored| u64::from(stored.pack.count())).sum();
     let mut set = match wish.haves.is_empty() && packed > SEARCHED_OBJECTS {
         true => walk::reachable_with(snapshot, &query, &wish.options.count, cx)?,
+        // Who filters may have a commit without all that it reaches.
+        false if wish.filter.is_some() => walk::reachable_named(snapshot, &query, cx)?,
         false => walk::reachable_named_with(snapshot, &query, &wish.options.count, cx)?,
     };
     add_pointing(snapshot, tags, &mut set)?;

@@ -16,6 +16,7 @@ pub(crate) const COMMAND: Command = Command {
     usage: "git-core clone [-q | --quiet] [--[no-]progress] [-n | --no-checkout] [--bare] [--mirror]
                [-o <name> | --origin <name>] [-b <name> | --branch <name>] [--[no-]single-branch]
                [--depth <depth>] [--shallow-since <time>] [--shallow-exclude <ref>] [--[no-]reject-shallow]
+               [--filter=<filter-spec>]
                [--no-tags] [-c <key>=<value> | --config <key>=<value>] [-u <upload-pack>]
                [--] <repository> [<directory>]",
     run,
@@ -34,6 +35,13 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
             Arg::Long(name @ ("depth" | "shallow-since" | "shallow-exclude")) => {
                 let name = name.to_owned();
                 depths.option(&name, &mut args)?;
+            }
+            Arg::Long("filter") => options.filter = Some(crate::filters::spec(&args.value()?)?),
+            Arg::Long("no-filter") => options.filter = None,
+            Arg::Long("also-filter-submodules") => {
+                return Err(Failure::fatal(
+                    "the option '--also-filter-submodules' requires '--recurse-submodules'",
+                ));
             }
             Arg::Long("reject-shallow") => reject = Some(true),
             Arg::Long("no-reject-shallow") => reject = Some(false),
@@ -102,10 +110,15 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
         depths.given().for_each(|name| {
             eprintln!("warning: {name} is ignored in local clones; use file:// instead.");
         });
+        if options.filter.is_some() {
+            eprintln!("warning: --filter is ignored in local clones; use file:// instead.");
+        }
         // What is shallow is fetched as from anywhere.
         copies = !path.join(".git/shallow").exists() && !path.join("shallow").exists();
     }
-    if !copies {
+    if copies {
+        options.filter = None;
+    } else {
         options.deepen = depths.deepen(false)?;
     }
     let mut local = path;
@@ -128,7 +141,11 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
         }
     }
     let cx = reach::context(progress::wanted(asked, quiet));
+    options.links = Some(crate::repo::links(globals));
     let done = clone(&url, &directory, &options, link, &cx)?;
+    if done.filter_ignored {
+        eprintln!("warning: filtering not recognized by server, ignoring");
+    }
     if done.empty && !quiet {
         eprintln!("warning: You appear to have cloned an empty repository.");
     }

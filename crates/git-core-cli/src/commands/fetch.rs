@@ -12,7 +12,8 @@ use git_core::object::ObjectId;
 use git_core::refs::Refspec;
 use git_core::refs::refspec::{Direction, FetchSource};
 use git_core::remote::{
-    Atomic, FetchOptions, Fetched, Force, Prune, RefUpdate, Remote, RemoteEnds, Tags, UpdateStatus,
+    Atomic, FetchOptions, Fetched, FilterChoice, Force, Prune, RefUpdate, Refetch, Remote, RemoteEnds, Tags,
+    UpdateStatus,
 };
 use std::process::ExitCode;
 
@@ -35,6 +36,8 @@ pub(crate) const COMMAND: Command = Command {
     --shallow-since <time>, --shallow-exclude <ref>
                           limit the history to what is newer, or not reached by a ref
     --unshallow           fetch all of the history
+    --filter <spec>       leave objects out until they are needed
+    --refetch             fetch everything anew
     --update-shallow      accept refs whose history ends where that of the remote does
     --[no-]progress       show progress
     --upload-pack <path>  the program on the other side",
@@ -51,6 +54,12 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     let usage = args.usage();
     while let Some(arg) = args.next()? {
         match arg {
+            Arg::Long("filter") => {
+                let text = args.value()?;
+                options.filter = FilterChoice::By(crate::filters::spec(&text)?);
+            }
+            Arg::Long("no-filter") => options.filter = FilterChoice::None,
+            Arg::Long("refetch") => options.refetch = Refetch::All,
             Arg::Long("update-shallow") => options.remote_ends = RemoteEnds::Accept,
             Arg::Long("no-update-shallow") => options.remote_ends = RemoteEnds::Refuse,
             Arg::Long(name @ ("depth" | "deepen" | "shallow-since" | "shallow-exclude" | "unshallow")) => {
@@ -135,6 +144,9 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
 
     let cx = reach::context(progress::wanted(asked, quiet));
     let fetched = remote.fetch(&options, link, &cx)?;
+    if fetched.filter_ignored {
+        eprintln!("warning: filtering not recognized by server, ignoring");
+    }
     if write {
         let mut entries = fetched.fetch_head.clone();
         if append {

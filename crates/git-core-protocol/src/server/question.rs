@@ -97,6 +97,8 @@ pub struct WantsQuery {
     pub wants: Vec<ObjectId>,
     /// How far they may lie from what was advertised.
     pub policy: WantPolicy,
+    /// Which objects are left out, as the client has put it: a filter that is not to be applied is refused here.
+    pub filter: Option<BString>,
 }
 
 /// The answer to [`Question::Wants`].

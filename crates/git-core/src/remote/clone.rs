@@ -1,18 +1,18 @@
 //! Cloning: a new repository, with a remote that says where it came from, and a working tree if one is wanted.
 
-use super::fetch::{Deepen, FetchOptions, RemoteEnds, UpdateStatus};
+use super::fetch::{Deepen, FetchOptions, FilterChoice, RemoteEnds, UpdateStatus};
 use super::peer::{Peer, bundle_beside};
 use super::{Link, RemoteError, Tags};
 use crate::Repository;
-use crate::repository::{Environment, InitOptions};
+use crate::repository::{Environment, InitOptions, Links};
 use bstr::{BStr, BString, ByteSlice as _};
 use git_core_config::{InvalidKey, Key};
-use git_core_object::{Context, Kind, ObjectId, Objects as _};
+use git_core_object::{Context, Kind, ObjectId};
 use git_core_ref::refspec::Direction;
 use git_core_ref::{Deref, Expected, LogMessage, RefEdit, RefName, RefTransaction, Refspec, Target};
 use git_core_store::config::{EditOptions, edit_file};
 use git_core_store::fs::sys::{Disk, RealDisk};
-use git_core_store::walk;
+use git_core_store::{revision, walk};
 use git_core_transport::client::{AdvertisedRef, LsRefsOptions};
 use git_core_worktree::{CheckoutOptions, IndexLock, checkout};
 use std::path::{Path, PathBuf};
@@ -34,6 +34,10 @@ pub struct CloneOptions {
     pub origin: BString,
     /// How deep the history is to be.
     pub deepen: Deepen,
+    /// Which objects are left out, as `git-rev-list(1)` spells `--filter`, until they are needed.
+    pub filter: Option<BString>,
+    /// How the remote is reached again for what was left out and is needed at once, to fill the working tree.
+    pub links: Option<Links>,
     /// Whether a remote that is shallow itself is refused.
     pub reject_shallow: RejectShallow,
     /// Which tags come along; none also means none later.
@@ -76,6 +80,8 @@ impl Default for CloneOptions {
             branch: None,
             single_branch: false,
             deepen: Deepen::No,
+            filter: None,
+            links: None,
             reject_shallow: RejectShallow::No,
             origin: "origin".into(),
             tags: Tags::Follow,
@@ -99,6 +105,8 @@ pub struct Cloned {
     pub dangling_head: bool,
     /// Paths that the file system takes for others that were written.
     pub collisions: Vec<BString>,
+    /// Whether a filter was asked for that the server does not know, so that nothing was left out.
+    pub filter_ignored: bool,
 }
 
 /// Clones what is at `url` into `directory`, which is made; when the clone fails, what was made is removed.
@@ -185,8 +193,14 @@ impl Cloning<'_> {
         let repository = Repository::open_with(self.directory, &environment)?;
 
         let empty = advertised.iter().all(|one| one.id.is_none());
-        let mut cloned =
-            Cloned { repository, empty, detached: None, dangling_head: false, collisions: Vec::new() };
+        let mut cloned = Cloned {
+            repository,
+            empty,
+            detached: None,
+            dangling_head: false,
+            collisions: Vec::new(),
+            filter_ignored: false,
+        };
         if empty {
             peer.hang_up();
             self.track_unborn(&git_dir, &advertised)?;
@@ -198,6 +212,7 @@ impl Cloning<'_> {
             tags: Some(self.tags()),
             deepen: options.deepen.clone(),
             remote_ends: RemoteEnds::Accept,
+            filter: options.filter.clone().map_or(FilterChoice::Configured, FilterChoice::By),
             ..FetchOptions::default()
         };
         let fetched = remote.fetch_over(peer, advertised, &fetch, self.cx)?;
@@ -206,6 +221,7 @@ impl Cloning<'_> {
         {
             return Err(RemoteError::unavailable("the refs of the clone", reason.clone()));
         }
+        cloned.filter_ignored = fetched.filter_ignored;
         let shallow = !cloned.repository.snapshot()?.shallow().is_empty();
         if shallow && !options.deepen.is_asked() && options.reject_shallow == RejectShallow::Yes {
             return Err(RemoteError::ShallowSource);
@@ -328,6 +344,10 @@ impl Cloning<'_> {
             lines.push((name.clone().into_bytes(), value.clone()));
         }
         lines.push((key("url"), self.stored_url()));
+        if let Some(filter) = &self.options.filter {
+            lines.push((key("promisor"), "true".into()));
+            lines.push((key("partialclonefilter"), filter.clone()));
+        }
         lines.extend(self.configured_specs(target).into_iter().map(|spec| (key("fetch"), spec)));
         if self.options.mirror {
             lines.push((key("mirror"), "true".into()));
@@ -362,8 +382,12 @@ impl Cloning<'_> {
         let path = git_dir.join("config");
         let keys = lines.iter().map(|(key, value)| Ok((Key::parse(key)?, value)));
         let keys = keys.collect::<Result<Vec<_>, InvalidKey>>()?;
+        let version = Key::parse("core.repositoryformatversion")?;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk::default());
         edit_file(&disk, &path, &EditOptions::default(), |document| {
+            if self.options.filter.is_some() {
+                document.set(&version, "1")?;
+            }
             keys.iter().try_for_each(|(key, value)| document.add(key, value))
         })?;
         Ok(())
@@ -437,15 +461,17 @@ impl Cloning<'_> {
     }
 
     fn check_out(&self, cloned: &mut Cloned) -> Result<(), RemoteError> {
-        let repository = &cloned.repository;
-        let snapshot = repository.snapshot()?;
-        let Some(id) = repository.resolve("HEAD").ok() else { return Ok(()) };
+        let repository = match &self.options.links {
+            Some(links) => cloned.repository.fetching_lazily(links.clone())?,
+            None => cloned.repository.clone(),
+        };
+        let snapshot = repository.whole()?;
+        let Some(id) = revision::resolve(&*snapshot, b"HEAD").ok() else { return Ok(()) };
         let (commit, kind) = walk::peel(&*snapshot, id, &mut Vec::new(), &mut Vec::new())?;
-        let tree = if kind == Kind::Tree { commit } else { repository.resolve("HEAD^{tree}")? };
+        let tree = if kind == Kind::Tree { commit } else { revision::resolve(&*snapshot, b"HEAD^{tree}")? };
         let (Some(git_dir), Some(work_tree)) = (repository.git_dir(), repository.work_tree()) else {
             return Ok(());
         };
-        debug_assert!(snapshot.contains(&tree).unwrap_or(false));
         let lock = IndexLock::acquire(&git_dir.join("index"))?;
         let mut options = CheckoutOptions::default();
         if repository.config().bool("core.symlinks")? == Some(false) {

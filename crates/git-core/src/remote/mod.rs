@@ -6,6 +6,7 @@ mod error;
 mod fetch;
 mod fetch_head;
 mod peer;
+mod promised;
 mod push;
 mod tags;
 
@@ -13,9 +14,11 @@ pub use clone::{CheckoutMode, CloneOptions, Cloned, RejectShallow, clone};
 pub use connect::Link;
 pub use error::RemoteError;
 pub use fetch::{
-    Deepen, FetchOptions, Fetched, Prune, RefUpdate, RemoteEnds, UpdateHead, UpdateStatus, fetch_pack,
+    Deepen, FetchOptions, Fetched, FilterChoice, Prune, RefUpdate, Refetch, RemoteEnds, UpdateHead,
+    UpdateStatus, fetch_pack,
 };
 pub use fetch_head::FetchHeadEntry;
+pub(crate) use promised::fetch_promised;
 pub use push::{
     Absent, Atomic, BeforePush, DryRun, FollowTags, Force, IfIncludes, Lease, LeaseAll, LeaseValue, Leases,
     Otherwise, PushOptions, PushStatus, Pushed, PushedRef, Quiet,
@@ -40,6 +43,9 @@ pub struct Remote {
     push: Vec<Refspec>,
     tags: Tags,
     mirror: bool,
+    /// Whether it has promised to have what is missing here, and by which filter that is left out.
+    promisor: bool,
+    filter: Option<BString>,
 }
 
 impl Repository {
@@ -62,6 +68,8 @@ impl Repository {
                 push: Vec::new(),
                 tags: Tags::Follow,
                 mirror: false,
+                promisor: false,
+                filter: None,
             });
         };
         let specs = |variable: &str, direction| {
@@ -89,6 +97,7 @@ impl Repository {
             Some(b"--tags") => Tags::All,
             _ => Tags::Follow,
         };
+        let promisor = self.promisor_remotes()?.iter().any(|name| name.as_bytes() == text);
         Ok(Remote {
             repository: self.clone(),
             name: Some(text.into()),
@@ -98,6 +107,8 @@ impl Repository {
             push: specs("push", Direction::Push)?,
             tags,
             mirror: config.bool(key("mirror"))?.unwrap_or(false),
+            promisor,
+            filter: config.text(key("partialCloneFilter"))?.map(|text| text.to_owned()).filter(|_| promisor),
         })
     }
 }

@@ -48,6 +48,14 @@ impl Peer {
         }
     }
 
+    /// Whether it can leave objects out.
+    pub(super) fn can_filter(&self) -> bool {
+        match self {
+            Peer::Server(connection) => connection.advertisement().can_filter(),
+            Peer::Bundle(_) => false,
+        }
+    }
+
     /// Ends it; nothing more is wanted.
     pub(super) fn hang_up(self) {
         if let Peer::Server(connection) = self {

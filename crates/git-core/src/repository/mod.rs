@@ -4,12 +4,14 @@ mod graph;
 mod maintenance;
 mod objects;
 mod open;
+mod promised;
 mod refs;
 mod seen;
 
 pub use graph::GraphError;
 pub use objects::{FindError, ObjectWriter, Storable};
 pub use open::{Environment, InitKind, InitOptions, OpenError, Template};
+pub use promised::Links;
 pub use refs::{RefError, Refs};
 pub use seen::{ReplaceRefs, Seen};
 
@@ -21,7 +23,7 @@ use git_core_store::config::Config;
 use git_core_store::fs::FsStorage;
 use git_core_store::fs::layout::Layout;
 use git_core_store::memory::{MemoryOptions, MemoryStorage};
-use git_core_store::{Snapshot, Storage};
+use git_core_store::{Promisor, Snapshot, Storage};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -32,6 +34,7 @@ pub struct Repository {
     inner: Arc<Inner>,
 }
 
+#[derive(Clone)]
 struct Inner {
     storage: Arc<dyn Storage>,
     /// The same storage, where it is files.
@@ -42,6 +45,8 @@ struct Inner {
     replace: ReplaceRefs,
     hooks: Option<HookPrograms>,
     namespace: Namespace,
+    /// Who is asked for what a partial clone lacks.
+    promisor: Option<Arc<dyn Promisor>>,
 }
 
 const _: () = {
@@ -64,72 +69,46 @@ impl Repository {
     }
 
     fn assemble(storage: Arc<dyn Storage>, config: Config) -> Self {
-        let replace = ReplaceRefs::default();
-        Repository {
-            inner: Arc::new(Inner {
-                storage,
-                files: None,
-                layout: None,
-                config,
-                committer: None,
-                replace,
-                hooks: None,
-                namespace: Namespace::default(),
-            }),
-        }
+        Self::of(Inner {
+            storage,
+            files: None,
+            layout: None,
+            config,
+            committer: None,
+            replace: ReplaceRefs::default(),
+            hooks: None,
+            namespace: Namespace::default(),
+            promisor: None,
+        })
     }
 
     fn on_files(storage: FsStorage, layout: Layout, config: Config, hooks: Option<HookPrograms>) -> Self {
-        let (files, replace) = (Some(storage.clone()), ReplaceRefs::default());
-        let storage = Arc::new(storage);
-        Repository {
-            inner: Arc::new(Inner {
-                storage,
-                files,
-                layout: Some(layout),
-                config,
-                committer: None,
-                replace,
-                hooks,
-                namespace: Namespace::default(),
-            }),
-        }
+        let files = Some(storage.clone());
+        let repository = Self::assemble(Arc::new(storage), config);
+        repository.changed(|inner| (inner.files, inner.layout, inner.hooks) = (files, Some(layout), hooks))
+    }
+
+    fn of(inner: Inner) -> Self {
+        Repository { inner: Arc::new(inner) }
+    }
+
+    /// The same repository with something about this handle changed.
+    fn changed(&self, change: impl FnOnce(&mut Inner)) -> Self {
+        let mut inner = (*self.inner).clone();
+        change(&mut inner);
+        Self::of(inner)
     }
 
     /// The same repository, with somebody who stands in reflogs for what is done through this handle.
     #[must_use]
     pub fn with_committer(&self, committer: Ident) -> Self {
-        let Inner { storage, files, layout, config, replace, hooks, namespace, .. } = &*self.inner;
-        Repository {
-            inner: Arc::new(Inner {
-                storage: storage.clone(),
-                files: files.clone(),
-                layout: layout.clone(),
-                config: config.clone(),
-                committer: Some(committer),
-                replace: replace.clone(),
-                hooks: hooks.clone(),
-                namespace: namespace.clone(),
-            }),
-        }
+        self.changed(|inner| inner.committer = Some(committer))
     }
 
     /// The same repository under another configuration.
     #[must_use]
     pub fn with_config(&self, config: Config) -> Self {
-        let Inner { storage, files, layout, committer, replace, hooks, namespace, .. } = &*self.inner;
-        Repository {
-            inner: Arc::new(Inner {
-                storage: storage.clone(),
-                files: files.clone(),
-                layout: layout.clone(),
-                config,
-                committer: committer.clone(),
-                replace: replace.clone(),
-                hooks: hooks.clone(),
-                namespace: namespace.clone(),
-            }),
-        }
+        self.changed(|inner| inner.config = config)
     }
 
     /// The hash function that names its objects.
@@ -168,19 +147,7 @@ impl Repository {
     /// The same repository, of which this part is served.
     #[must_use]
     pub fn with_namespace(&self, namespace: Namespace) -> Self {
-        let Inner { storage, files, layout, config, committer, replace, hooks, .. } = &*self.inner;
-        Repository {
-            inner: Arc::new(Inner {
-                storage: storage.clone(),
-                files: files.clone(),
-                layout: layout.clone(),
-                config: config.clone(),
-                committer: committer.clone(),
-                replace: replace.clone(),
-                hooks: hooks.clone(),
-                namespace,
-            }),
-        }
+        self.changed(|inner| inner.namespace = namespace)
     }
 
     /// The part of it that is served; everything, unless a namespace was given.

@@ -42,28 +42,17 @@ impl Repository {
     /// The same repository under other replacements.
     #[must_use]
     pub fn with_replace_refs(&self, replace: ReplaceRefs) -> Self {
-        let super::Inner { storage, files, layout, config, committer, hooks, namespace, .. } = &*self.inner;
-        Repository {
-            inner: Arc::new(super::Inner {
-                storage: storage.clone(),
-                files: files.clone(),
-                layout: layout.clone(),
-                config: config.clone(),
-                committer: committer.clone(),
-                replace,
-                hooks: hooks.clone(),
-                namespace: namespace.clone(),
-            }),
-        }
+        self.changed(|inner| inner.replace = replace)
     }
 
     /// Its present state with replacements and grafts in the place of what they stand for: for who lists or shows
-    /// it. What packs, checks or transfers objects takes [`snapshot`](Self::snapshot).
+    /// it. What packs, checks or transfers objects takes [`snapshot`](Self::snapshot). In a partial clone, what is missing is
+    /// fetched, as [`whole`](Self::whole) has it.
     ///
     /// # Errors
     /// [`ReadError`] when the storage cannot be read.
     pub fn seen(&self, what: Seen) -> Result<Arc<dyn Snapshot>, ReadError> {
-        let snapshot = self.snapshot()?;
+        let snapshot = self.whole()?;
         let mut alterations = match &self.inner.replace {
             ReplaceRefs::Ignored => Alterations::default(),
             ReplaceRefs::Below(base) => Alterations::replacements(&*snapshot, base.as_bytes())?,

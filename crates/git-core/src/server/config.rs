@@ -1,6 +1,7 @@
 //! What a repository's own configuration says about serving it: git's `uploadpack.*`, `receive.*`, `transfer.*`.
 
 use super::HiddenRefs;
+use super::filters::FilterPolicy;
 use super::fsck::{FsckChecks, Wanted};
 use super::haves::AlternateTips;
 use super::policy::{CurrentBranch, DeleteCurrent, Permission, ShallowPush, Words};
@@ -37,6 +38,8 @@ pub fn session_options(repository: &Repository) -> Result<SessionOptions, Config
         Some(text) => text != b"ignore",
         None => true,
     };
+    options.upload.filter = allowed("uploadpack.allowFilter")?;
+    options.filters = FilterPolicy::of(config)?;
     if config.bool("pack.useBitmaps")?.unwrap_or(true) {
         options.send.count = CountOptions::with_bitmap();
     }

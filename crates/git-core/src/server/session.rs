@@ -1,5 +1,6 @@
 //! One repository, open for one peer: the answers that upload-pack and receive-pack ask for.
 
+use super::filters::FilterPolicy;
 use super::haves::AlternateTips;
 use super::policy::ReceivePolicy;
 use super::receive;
@@ -8,12 +9,14 @@ use super::sink::QuarantineSink;
 use super::{HiddenRefs, Namespace};
 use crate::counts::SharedCounts;
 use crate::send::{PackFeed, PackWish, SendOptions};
+use bstr::BString;
 use git_core_object::{Context, Kind, ObjectId, Objects as _, ReadError};
 use git_core_protocol::server::{
     AdvertisedRef, Answer, Haves, HavesQuery, PackRequest, Question, ReceivePackOptions, Refs, RefsPurpose,
     RefsQuery, UpdateReport, UpdateRequest, UploadPackOptions, WantPolicy, Wants, WantsQuery,
 };
 use git_core_ref::{RefName, Target};
+use git_core_store::filter::{FilterSpec, ObjectFilter};
 use git_core_store::walk::{self, Query, Ready};
 use git_core_store::{Reference, Snapshot, Storage, revision};
 use git_core_transport::server::{PackSink, PackStream, Received, Refusal, RefusalKind, Session};
@@ -32,6 +35,8 @@ pub struct SessionOptions {
     pub receive: ReceivePackOptions,
     /// Which updates of refs are refused, and how packs are taken in.
     pub policy: ReceivePolicy,
+    /// Which filters are applied, if the client may ask for any.
+    pub filters: FilterPolicy,
     /// How packs are made that are sent.
     pub send: SendOptions,
     /// Refs that are not shown to who fetches.
@@ -57,6 +62,7 @@ impl Default for SessionOptions {
             upload: UploadPackOptions::default(),
             receive: ReceivePackOptions::default(),
             policy: ReceivePolicy::default(),
+            filters: FilterPolicy::default(),
             send: SendOptions::default(),
             hidden: HiddenRefs::default(),
             receive_hidden: HiddenRefs::default(),
@@ -245,6 +251,18 @@ impl StorageSession {
         Ok(Wants::Accepted)
     }
 
+    /// The filter that a client asks for, if it may.
+    fn filter(&self, text: Option<&BString>) -> Result<Option<Arc<ObjectFilter>>, Refusal> {
+        let Some(text) = text else { return Ok(None) };
+        let invalid = |error: String| Refusal::new(RefusalKind::Invalid, error);
+        let spec = FilterSpec::parse(text).map_err(|error| invalid(error.to_string()))?;
+        if let Some(objection) = self.options.filters.objection(&spec) {
+            return Err(invalid(objection));
+        }
+        let filter = ObjectFilter::new(&*self.snapshot, &spec).map_err(|error| invalid(error.to_string()))?;
+        Ok(Some(Arc::new(filter)))
+    }
+
     /// The ids that refs hold that are not hidden, `HEAD` included.
     fn tips(&self, hidden: &HiddenRefs) -> Result<HashSet<ObjectId>, ReadError> {
         let mut tips = HashSet::new();
@@ -283,7 +301,10 @@ impl Session for StorageSession {
     fn answer(&mut self, question: Question, cx: &Context) -> Result<Answer, Refusal> {
         match question {
             Question::Refs(query) => self.refs(&query).map(Answer::Refs),
-            Question::Wants(query) => self.wants(&query, cx).map(Answer::Wants),
+            Question::Wants(query) => {
+                self.filter(query.filter.as_ref())?;
+                self.wants(&query, cx).map(Answer::Wants)
+            }
             Question::Haves(query) => self.haves(&query, cx).map(Answer::Haves),
             Question::Shallow(query) => {
                 return shallow::bounds(&*self.snapshot, &query, cx).map(Answer::Shallow);
@@ -303,6 +324,7 @@ impl Session for StorageSession {
             thin: request.thin,
             ofs_delta: request.ofs_delta,
             include_tag: request.include_tag,
+            filter: self.filter(request.filter.as_ref())?,
             options: self.options.send,
         };
         let feed = PackFeed::prepare_shared(snapshot, &wish, &self.counts, cx).map_err(refusal)?;

@@ -68,7 +68,9 @@ impl FetchArguments {
         if fetch.wants.is_empty() {
             return fetch.negotiate(talk);
         }
-        talk.ask(Question::Wants(WantsQuery { wants: fetch.wants.to_vec(), policy: WantPolicy::Any }));
+        let filter = fetch.arguments.scope.filter.clone();
+        let wants = fetch.wants.to_vec();
+        talk.ask(Question::Wants(WantsQuery { wants, policy: WantPolicy::Any, filter }));
         Ok(Phase::Fetch(fetch))
     }
 }

@@ -37,6 +37,7 @@ impl WantLines {
                 talk.ask(Question::Wants(WantsQuery {
                     wants: self.wants.clone(),
                     policy: talk.options.wants,
+                    filter: self.scope.filter.clone(),
                 }));
                 Ok(Phase::Granting(self))
             }

@@ -40,6 +40,10 @@ pub struct FetchOptions {
     pub deepen: Deepen,
     /// Whether refs are taken whose history ends where that of the remote does.
     pub remote_ends: RemoteEnds,
+    /// Which objects are left out.
+    pub filter: FilterChoice,
+    /// Whether everything is fetched anew.
+    pub refetch: Refetch,
     /// What reflogs say; `fetch` by default.
     pub reflog_message: Option<BString>,
 }
@@ -52,6 +56,28 @@ pub enum UpdateHead {
     Refuse,
     /// It is updated like any other.
     Allow,
+}
+
+/// Which objects a fetch leaves out, if the server can do so; they are fetched when they are needed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum FilterChoice {
+    /// Those that the remote's configuration says (`remote.<name>.partialCloneFilter`).
+    #[default]
+    Configured,
+    /// None (`--no-filter`).
+    None,
+    /// Those that this filter leaves out, from now on, too (`--filter`).
+    By(BString),
+}
+
+/// Whether objects are fetched that are here already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Refetch {
+    /// Only what is missing.
+    #[default]
+    No,
+    /// All of it, as in a clone (`--refetch`): for who has changed the filter.
+    All,
 }
 
 /// What happens to refs whose history the remote has not all of, when no depth was asked for.
@@ -86,6 +112,8 @@ pub struct Fetched {
     pub fetch_head: Vec<FetchHeadEntry>,
     /// How many objects came, if a pack came.
     pub objects: Option<u64>,
+    /// Whether a filter was asked for that the server does not know, so that nothing was left out.
+    pub filter_ignored: bool,
 }
 
 /// What became of one ref.
@@ -222,7 +250,20 @@ impl Remote {
         reflogs: Reflogs,
         cx: &Context,
     ) -> Result<Fetched, RemoteError> {
+        let filter = match &options.filter {
+            FilterChoice::Configured => self.filter.clone(),
+            FilterChoice::None => None,
+            FilterChoice::By(filter) => Some(filter.clone()),
+        };
+        if let (FilterChoice::By(filter), Some(name), Reflogs::Written) =
+            (&options.filter, &self.name, reflogs)
+        {
+            self.repository.register_promisor(name, filter)?;
+        }
         let run = Run {
+            promised: self.promisor || filter.is_some(),
+            partial: !self.repository.promisor_remotes()?.is_empty() || filter.is_some(),
+            filter,
             remote: self,
             repository: &self.repository,
             options,

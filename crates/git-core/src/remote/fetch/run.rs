@@ -1,10 +1,11 @@
 //! A fetch under way: what the refspecs select, what of it is missing here, and taking that in. Which refs follow
 //! is left to `follow`.
 
-use super::{FetchOptions, Fetched, RemoteEnds};
+use super::{FetchOptions, Fetched, Refetch, RemoteEnds};
 use crate::Repository;
 use crate::remote::peer::Peer;
 use crate::remote::{Remote, RemoteError, Tags, fetch_head};
+use bstr::BString;
 use git_core_object::{BoxError, Context, Kind, ObjectId, Objects as _, ReadError};
 use git_core_protocol::ShallowUpdate;
 use git_core_ref::refspec::{self, Direction, FetchMapping, FetchSource};
@@ -24,6 +25,12 @@ pub(super) struct Run<'a> {
     pub(super) reflogs: Reflogs,
     pub(super) tags: Tags,
     pub(super) snapshot: Arc<dyn Snapshot>,
+    /// Which objects are left out.
+    pub(super) filter: Option<BString>,
+    /// Whether the remote promises to have what it does not send.
+    pub(super) promised: bool,
+    /// Whether anything may be missing here.
+    pub(super) partial: bool,
     pub(super) cx: &'a Context,
 }
 
@@ -65,7 +72,9 @@ impl Run<'_> {
         let mut quarantine = None;
         // Another depth concerns what is here as well.
         let deepens = self.options.deepen.is_asked();
-        let missing = if deepens { ids.clone() } else { self.missing(&ids)? };
+        let anew = deepens || self.options.refetch == Refetch::All;
+        let missing = if anew { ids.clone() } else { self.missing(&ids)? };
+        let filter_ignored = self.filter.is_some() && !peer.can_filter();
         let mut cut = HashSet::new();
         if !missing.is_empty() {
             let (mut received, count, shallow) = self.receive(peer, &missing, &advertised)?;
@@ -94,7 +103,7 @@ impl Run<'_> {
         }
         let updates = self.update_refs(specs, &wanted, &cut, &advertised, quarantine, &*view)?;
         let fetch_head = fetch_head::entries(self.remote, self.options, specs, &updates);
-        Ok(Fetched { updates, advertised, fetch_head, objects })
+        Ok(Fetched { updates, advertised, fetch_head, objects, filter_ignored })
     }
 
     fn map(&self, specs: &[Refspec], advertised: &[AdvertisedRef]) -> Result<Vec<Wanted>, RemoteError> {
@@ -160,7 +169,7 @@ impl Run<'_> {
                         return Ok(false);
                     }
                 }
-                view.contains(&links.tree)
+                Ok(self.partial || view.contains(&links.tree)?)
             }
             Some(_) => Ok(true),
             None => Ok(false),
@@ -175,6 +184,10 @@ impl Run<'_> {
                 true => here.push(*id),
                 false => missing.extend([*id]),
             }
+        }
+        // What a partial clone lacks has been promised.
+        if self.partial {
+            return Ok(missing);
         }
         match walk::check_connected(&*self.snapshot, &here, &self.known()?, self.cx) {
             Ok(()) => {}
@@ -204,6 +217,11 @@ impl Run<'_> {
     ) -> Result<(Box<dyn Quarantine>, u64, ShallowUpdate), RemoteError> {
         let mut pack = PackOptions::default();
         pack.unpack_below = self.options.unpack_below;
+        if self.promised {
+            // Only a pack can say that it was promised.
+            pack.unpack_below = 0;
+            pack.promisor = Some(promise(ids, advertised));
+        }
         let mut connection = match peer {
             Peer::Bundle(bundle) => {
                 let (received, count) = bundle.receive(self.repository, &pack, self.cx)?;
@@ -212,8 +230,9 @@ impl Run<'_> {
             Peer::Server(connection) => connection,
         };
         let objects = self.snapshot.clone();
-        let mut haves = Haves::new(objects, self.snapshot.shallow(), self.known()?, self.cx)?;
-        for one in advertised {
+        let known = if self.options.refetch == Refetch::All { Vec::new() } else { self.known()? };
+        let mut haves = Haves::new(objects, self.snapshot.shallow(), known, self.cx)?;
+        for one in advertised.iter().filter(|_| self.options.refetch == Refetch::No) {
             if let Some(id) = one.peeled.or(one.id)
                 && self.snapshot.contains(&id)?
             {
@@ -230,6 +249,7 @@ impl Run<'_> {
         options.include_tag = self.tags != Tags::None;
         options.shallow = self.snapshot.shallow().to_vec();
         options.deepen = self.options.deepen.clone();
+        options.filter.clone_from(&self.filter);
         let cx = self.cx;
         let mut sink = |bytes: &[u8]| -> Result<(), BoxError> {
             let taken = quarantine.feed(bytes, cx)?;
@@ -290,11 +310,31 @@ impl Run<'_> {
         tips: Vec<ObjectId>,
         known: &[ObjectId],
     ) -> Result<(), RemoteError> {
+        if self.promised {
+            // What these lead to is here or promised.
+            for id in tips {
+                if !view.contains(&id)? {
+                    return Err(RemoteError::Incomplete { id });
+                }
+            }
+            return Ok(());
+        }
         match walk::check_received(view, &*self.snapshot, &tips, known, self.cx) {
             Err(ReadError::Missing { id }) => Err(RemoteError::Incomplete { id }),
             result => Ok(result?),
         }
     }
+}
+
+/// What the file beside a promised pack says: the refs that it was fetched for.
+fn promise(ids: &HashSet<ObjectId>, advertised: &[AdvertisedRef]) -> String {
+    let mut text = String::new();
+    for one in advertised {
+        if let Some(id) = one.id.filter(|id| ids.contains(id)) {
+            text.push_str(&format!("{id} {}\n", one.name));
+        }
+    }
+    text
 }
 
 /// The history here, offered to a server.
