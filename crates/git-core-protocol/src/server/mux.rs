@@ -43,6 +43,11 @@ impl Out {
         write_line(&mut self.buffer, parts);
     }
 
+    /// A packet of these few bytes, without a line end.
+    pub(super) fn bare_line(&mut self, parts: &[&[u8]]) {
+        pkt_line::write_data(&mut self.buffer, &parts.concat()).expect("a word and an id fit into a packet");
+    }
+
     pub(super) fn flush(&mut self) {
         pkt_line::write_flush(&mut self.buffer);
     }
