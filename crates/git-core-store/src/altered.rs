@@ -205,12 +205,13 @@ impl Snapshot for Altered {
         self.inner.find_ref(name)
     }
 
-    fn for_each_ref(
+    fn for_each_ref_after(
         &self,
         prefix: &[u8],
+        after: Option<&RefName>,
         visit: &mut dyn FnMut(Reference) -> ControlFlow<()>,
     ) -> Result<(), ReadError> {
-        self.inner.for_each_ref(prefix, visit)
+        self.inner.for_each_ref_after(prefix, after, visit)
     }
 
     fn for_each_reflog_entry(

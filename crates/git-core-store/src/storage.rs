@@ -77,6 +77,20 @@ pub trait Snapshot: Objects {
         &self,
         prefix: &[u8],
         visit: &mut dyn FnMut(Reference) -> ControlFlow<()>,
+    ) -> Result<(), ReadError> {
+        self.for_each_ref_after(prefix, None, visit)
+    }
+
+    /// As [`for_each_ref`](Self::for_each_ref), but only those whose names sort behind `after`: so a long list is
+    /// gone through in pieces, each of which is found without visiting what comes before it.
+    ///
+    /// # Errors
+    /// [`ReadError`] when a ref cannot be read.
+    fn for_each_ref_after(
+        &self,
+        prefix: &[u8],
+        after: Option<&RefName>,
+        visit: &mut dyn FnMut(Reference) -> ControlFlow<()>,
     ) -> Result<(), ReadError>;
 
     /// Visits the reflog of a ref from the newest entry to the oldest; visits nothing when there is none.

@@ -56,7 +56,7 @@ impl Fake {
         let refs = vec![head, advertised("refs/heads/main", Some(id(format, 'a'))), tag];
         Fake {
             format,
-            refs: Refs { refs: Arc::new(refs), haves: Vec::new() },
+            refs: Refs { refs: Arc::new(refs), ..Refs::default() },
             objects: ('a'..='f').map(|digit| id(format, digit)).collect(),
             pack: vec![b"PACK".to_vec(), b"data".to_vec()],
             pack_failure: None,
@@ -79,15 +79,30 @@ impl Fake {
             symref: Some(RefName::new("refs/heads/main").unwrap()),
             ..advertised("HEAD", None)
         };
-        fake.refs = Refs { refs: Arc::new(vec![head]), haves: Vec::new() };
+        fake.refs = Refs { refs: Arc::new(vec![head]), ..Refs::default() };
         fake.objects.clear();
         fake
+    }
+
+    /// The refs behind this one, two at a time.
+    fn page(&self, after: Option<&RefName>) -> Refs {
+        let all = &self.refs.refs;
+        let from = after.map_or(0, |name| all.iter().position(|one| one.name == *name).unwrap() + 1);
+        let refs: Vec<_> = all[from..].iter().take(2).cloned().collect();
+        match from + refs.len() < all.len() {
+            true => Refs {
+                more: refs.last().map(|one| one.name.clone()),
+                refs: Arc::new(refs),
+                haves: Vec::new(),
+            },
+            false => Refs { refs: Arc::new(refs), more: None, haves: self.refs.haves.clone() },
+        }
     }
 
     fn answer(&mut self, question: Question) -> Answer {
         self.questions.push(question.clone());
         match question {
-            Question::Refs(_) => Answer::Refs(self.refs.clone()),
+            Question::Refs(query) => Answer::Refs(self.page(query.after.as_ref())),
             Question::Wants(query) => {
                 let unknown = query.wants.iter().find(|id| !self.objects.contains(id));
                 Answer::Wants(unknown.map_or(Wants::Accepted, |id| Wants::NotOurRef(*id)))

@@ -68,12 +68,13 @@ impl Snapshot for FsSnapshot {
         self.refs.find(name)
     }
 
-    fn for_each_ref(
+    fn for_each_ref_after(
         &self,
         prefix: &[u8],
+        after: Option<&RefName>,
         visit: &mut dyn FnMut(Reference) -> ControlFlow<()>,
     ) -> Result<(), ReadError> {
-        self.refs.for_each(prefix, visit)
+        self.refs.for_each_after(prefix, after, visit)
     }
 
     fn for_each_reflog_entry(

@@ -12,6 +12,7 @@ mod filters;
 mod fsck;
 mod haves;
 mod hidden;
+mod listing;
 mod namespace;
 mod policy;
 mod proc_refs;

@@ -2,6 +2,7 @@
 
 use super::filters::FilterPolicy;
 use super::haves::AlternateTips;
+use super::listing::Listing;
 use super::policy::ReceivePolicy;
 use super::receive;
 use super::shallow;
@@ -10,15 +11,15 @@ use super::{HiddenRefs, Namespace};
 use crate::counts::SharedCounts;
 use crate::send::{PackFeed, PackWish, SendOptions};
 use bstr::BString;
-use git_core_object::{Context, Kind, ObjectId, Objects as _, ReadError};
+use git_core_object::{Context, ObjectId, Objects as _, ReadError};
 use git_core_protocol::server::{
-    AdvertisedRef, Answer, Haves, HavesQuery, PackRequest, Question, ReceivePackOptions, Refs, RefsPurpose,
-    RefsQuery, UpdateReport, UpdateRequest, UploadPackOptions, WantPolicy, Wants, WantsQuery,
+    Answer, Haves, HavesQuery, PackRequest, Question, ReceivePackOptions, RefsPurpose, UpdateReport,
+    UpdateRequest, UploadPackOptions, WantPolicy, Wants, WantsQuery,
 };
-use git_core_ref::{RefName, Target};
+use git_core_ref::RefName;
 use git_core_store::filter::{FilterSpec, ObjectFilter};
 use git_core_store::walk::{self, Query, Ready};
-use git_core_store::{Reference, Snapshot, Storage, revision};
+use git_core_store::{Snapshot, Storage, revision};
 use git_core_transport::server::{PackSink, PackStream, Received, Refusal, RefusalKind, Session};
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -83,15 +84,8 @@ pub struct StorageSession {
     counts: Arc<SharedCounts>,
     /// The state of a negotiation, with the wants it is about.
     ready: Option<(Arc<Vec<ObjectId>>, Ready)>,
-}
-
-/// What is known of an object that a ref holds.
-#[derive(Clone, Copy)]
-struct Seen {
-    id: ObjectId,
-    is_there: bool,
-    /// What it leads to, if it is a tag.
-    peeled: Option<ObjectId>,
+    /// The state of a list of refs that is asked for page by page.
+    listing: Listing,
 }
 
 impl StorageSession {
@@ -107,119 +101,20 @@ impl StorageSession {
         let shallow = Arc::new(snapshot.shallow().to_vec());
         options.upload.shallow = shallow.clone();
         options.receive.shallow = shallow;
-        Ok(StorageSession { storage, snapshot, options, counts: Arc::default(), ready: None })
+        Ok(StorageSession {
+            storage,
+            snapshot,
+            options,
+            counts: Arc::default(),
+            ready: None,
+            listing: Listing::default(),
+        })
     }
 
     /// Shares what is counted with the sessions that have the same of these.
     #[must_use]
     pub fn with_counts(self, counts: Arc<SharedCounts>) -> Self {
         StorageSession { counts, ..self }
-    }
-
-    fn refs(&self, query: &RefsQuery) -> Result<Refs, ReadError> {
-        let (mut out, mut seen) = (Vec::new(), None);
-        let head = RefName::head();
-        let hidden = match query.purpose {
-            RefsPurpose::Fetch => &self.options.hidden,
-            RefsPurpose::Push => &self.options.receive_hidden,
-        };
-        let wanted = |name: &RefName| {
-            if hidden.hides(name) {
-                return false;
-            }
-            query.prefixes.is_empty() || query.prefixes.iter().any(|p| name.as_bytes().starts_with(p))
-        };
-        if query.purpose == RefsPurpose::Fetch
-            && wanted(&head)
-            && let Some(found) = self.snapshot.find_ref(&head)?
-        {
-            let (_, id) = revision::follow(&*self.snapshot, &head)?;
-            if id.is_some() || query.unborn {
-                out.extend(self.advertise(found, id, query, &mut seen)?);
-            }
-        }
-        let common = common_prefix(&query.prefixes);
-        let mut failed = None;
-        self.snapshot.for_each_ref(common, &mut |found| {
-            if !wanted(&found.name) {
-                return ControlFlow::Continue(());
-            }
-            let id = match &found.target {
-                Target::Id(id) => Ok(Some(*id)),
-                Target::Symbolic(_) => revision::follow(&*self.snapshot, &found.name).map(|(_, id)| id),
-            };
-            let added = id.and_then(|id| match id {
-                Some(id) => self.advertise(found, Some(id), query, &mut seen),
-                None => Ok(None),
-            });
-            match added {
-                Ok(one) => out.extend(one),
-                Err(error) => failed = Some(error),
-            }
-            if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })?;
-        match failed {
-            Some(error) => Err(error),
-            None => Ok(Refs { haves: self.tips_elsewhere(query, &out), refs: Arc::new(out) }),
-        }
-    }
-
-    /// What a client that pushes need not send although no ref shows it.
-    fn tips_elsewhere(&self, query: &RefsQuery, shown: &[AdvertisedRef]) -> Vec<ObjectId> {
-        if query.purpose != RefsPurpose::Push {
-            return Vec::new();
-        }
-        let mut haves = self.options.alternates.as_ref().map_or_else(Vec::new, |a| a.find(&self.snapshot));
-        let shown: HashSet<ObjectId> = shown.iter().filter_map(|one| one.id).collect();
-        haves.retain(|id| !shown.contains(id));
-        haves
-    }
-
-    /// A ref as it is shown; one that points to an object that is not there is not shown, as in git.
-    fn advertise(
-        &self,
-        found: Reference,
-        id: Option<ObjectId>,
-        query: &RefsQuery,
-        seen: &mut Option<Seen>,
-    ) -> Result<Option<AdvertisedRef>, ReadError> {
-        let mut peeled = None;
-        if let Some(id) = id {
-            // Many refs may hold one id.
-            let known = match seen {
-                Some(last) if last.id == id => *last,
-                _ => *seen.insert(self.look(id, found.peeled, query)?),
-            };
-            if !known.is_there {
-                return Ok(None);
-            }
-            peeled = known.peeled;
-        }
-        let symref = found.target.symbolic().cloned();
-        Ok(Some(AdvertisedRef { name: found.name, id, peeled, symref }))
-    }
-
-    /// Whether an object is there, and what it leads to if it is a tag, which the storage may have `said`.
-    fn look(
-        &self,
-        id: ObjectId,
-        said: Option<Option<ObjectId>>,
-        query: &RefsQuery,
-    ) -> Result<Seen, ReadError> {
-        if let Some(peeled) = said {
-            let peeled = peeled.filter(|_| query.peel);
-            return Ok(Seen { id, is_there: self.snapshot.contains(&id)?, peeled });
-        }
-        let Some(header) = self.snapshot.header(&id)? else {
-            return Ok(Seen { id, is_there: false, peeled: None });
-        };
-        let peeled = match header.kind {
-            Kind::Tag if query.peel => {
-                Some(walk::peel(&*self.snapshot, id, &mut Vec::new(), &mut Vec::new())?.0)
-            }
-            _ => None,
-        };
-        Ok(Seen { id, is_there: true, peeled })
     }
 
     fn wants(&self, query: &WantsQuery, cx: &Context) -> Result<Wants, ReadError> {
@@ -300,7 +195,14 @@ impl Session for StorageSession {
 
     fn answer(&mut self, question: Question, cx: &Context) -> Result<Answer, Refusal> {
         match question {
-            Question::Refs(query) => self.refs(&query).map(Answer::Refs),
+            Question::Refs(query) => {
+                let hidden = match query.purpose {
+                    RefsPurpose::Fetch => &self.options.hidden,
+                    RefsPurpose::Push => &self.options.receive_hidden,
+                };
+                let alternates = self.options.alternates.as_ref();
+                self.listing.page(&self.snapshot, hidden, alternates, &query).map(Answer::Refs)
+            }
             Question::Wants(query) => {
                 self.filter(query.filter.as_ref())?;
                 self.wants(&query, cx).map(Answer::Wants)
@@ -364,15 +266,4 @@ pub(super) fn refusal(error: ReadError) -> Refusal {
         }
         _ => Refusal::internal(error),
     }
-}
-
-/// What all prefixes begin with.
-fn common_prefix(prefixes: &[bstr::BString]) -> &[u8] {
-    let Some((first, rest)) = prefixes.split_first() else {
-        return b"";
-    };
-    let len = rest.iter().fold(first.len(), |len, other| {
-        first[..len].iter().zip(other.iter()).take_while(|(a, b)| a == b).count()
-    });
-    &first[..len]
 }

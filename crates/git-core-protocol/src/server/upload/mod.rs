@@ -12,7 +12,7 @@ mod wants;
 
 use super::input::Input;
 use super::mux::Out;
-use super::refs::{Listing, Style};
+use super::refs::{Listing, Step, Style};
 use super::{
     Answer, Conversation, Mode, Outcome, Output, PackRequest, Question, RefsPurpose, RefsQuery, ServerError,
     UploadPackOptions, WantPolicy,
@@ -56,9 +56,7 @@ struct Talk {
 /// Where the conversation stands. A phase that has asked something waits for the answer.
 #[derive(Debug)]
 enum Phase {
-    /// Asked for the refs of the advertisement.
-    Advertise,
-    /// Writing refs; then, in a stateful conversation, reading what the client wants.
+    /// Asking for refs and writing them; then, in a stateful conversation, reading what the client wants.
     List(Listing),
     /// v0: reading wants.
     Wants(wants::WantLines),
@@ -70,8 +68,6 @@ enum Phase {
     Haves(haves::Negotiation),
     /// v2: reading a request.
     Request(request::Request),
-    /// v2: asked for the refs of `ls-refs`.
-    LsRefs(ls_refs::LsRefs),
     /// v2: asked about the wants or haves of `fetch`.
     Fetch(fetch::Fetch),
     /// Sending a pack.
@@ -181,9 +177,14 @@ impl Conversation for UploadPack {
         while self.talk.out.is_empty()
             && let Phase::List(listing) = &mut self.phase
         {
-            if !listing.step(&mut self.talk.out) {
-                self.phase = self.talk.after_list();
-                self.input.restart();
+            match listing.step(&mut self.talk.out) {
+                Step::Written => {}
+                Step::Asked => break,
+                Step::Next(query) => self.talk.ask(Question::Refs(query)),
+                Step::Ended => {
+                    self.phase = self.talk.after_list();
+                    self.input.restart();
+                }
             }
         }
         if let Some(bytes) = self.talk.out.take() {
@@ -263,16 +264,9 @@ impl Phase {
 
     fn answer(self, answer: Answer, talk: &mut Talk) -> Result<Phase, ServerError> {
         match (self, answer) {
-            (Phase::Advertise, Answer::Refs(refs)) => {
-                let capabilities = talk.capabilities_v0();
-                let style = Style::Advertisement { purpose: RefsPurpose::Fetch, capabilities };
-                Ok(Phase::List(
-                    Listing::new(refs, style, talk.options.object_format).with_shallow(&talk.options.shallow),
-                ))
-            }
-            (Phase::LsRefs(query), Answer::Refs(refs)) => {
-                let style = query.style();
-                Ok(Phase::List(Listing::new(refs, style, talk.options.object_format)))
+            (Phase::List(mut listing), Answer::Refs(refs)) => {
+                listing.page(refs)?;
+                Ok(Phase::List(listing))
             }
             (Phase::Granting(lines), Answer::Wants(verdict)) => lines.granted(verdict, talk),
             (Phase::Bounding(lines), Answer::Shallow(update)) => Ok(lines.bounded(update, talk)),
@@ -291,15 +285,12 @@ impl Talk {
         if self.version == ProtocolVersion::V1 {
             self.out.line(&[b"version 1"]);
         }
-        self.ask(Question::Refs(RefsQuery {
-            purpose: RefsPurpose::Fetch,
-            prefixes: Vec::new(),
-            symrefs: true,
-            peel: true,
-            unborn: false,
-            server_options: Vec::new(),
-        }));
-        Phase::Advertise
+        let query = RefsQuery::all(RefsPurpose::Fetch);
+        self.ask(Question::Refs(query.clone()));
+        let style = Style::Advertisement { capabilities: self.capabilities_v0() };
+        Phase::List(
+            Listing::new(query, style, self.options.object_format).with_shallow(&self.options.shallow),
+        )
     }
 
     fn capabilities_v0(&self) -> Capabilities {
