@@ -430,7 +430,8 @@ mod tests {
             for file in [&file[..], said] {
                 let packed = PackedRefs::parse(format, file).unwrap();
                 let found = packed.with_prefix_after(probe.as_bytes(), Some(after.as_bytes())).unwrap();
-                prop_assert_eq!(&found.map(|e| e.unwrap().name.to_string()).collect::<Vec<_>>().iter().collect::<Vec<_>>(), &expected);
+                let found: Vec<_> = found.map(|e| e.unwrap().name.to_string()).collect();
+                prop_assert_eq!(found.iter().collect::<Vec<_>>(), expected.clone());
             }
         }
 
