@@ -3,7 +3,7 @@
 //! The lists are the same whoever makes them and in whatever order: what is derived from them does not depend on how
 //! threads take turns.
 
-use super::trees::{common_prefix, common_suffix};
+use super::fresh::{common_prefix, common_suffix};
 use crate::Snapshot;
 use bstr::ByteSlice as _;
 use git_core_object::tree::entry_order;

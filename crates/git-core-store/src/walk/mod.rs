@@ -13,6 +13,7 @@ mod commits;
 mod connectivity;
 mod counted;
 mod covered;
+mod fresh;
 mod graph;
 mod history;
 mod introduced;
