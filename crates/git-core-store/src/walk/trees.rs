@@ -64,6 +64,7 @@ pub(super) struct Trees<'a> {
     spare: Vec<Version>,
     /// Emptied lists of entries, as many as a walk was deep.
     lists: Vec<Vec<u32>>,
+    met: Met,
     path: Vec<u8>,
 }
 
@@ -93,6 +94,7 @@ impl<'a> Trees<'a> {
             kept: 0,
             spare: Vec::new(),
             lists: Vec::new(),
+            met: Met::default(),
             path: Vec::new(),
         }
     }
@@ -163,6 +165,9 @@ impl<'a> Trees<'a> {
                 _ => Kind::Blob,
             };
             let id = entry.id;
+            if self.met.remember(&id) {
+                continue;
+            }
             let number = self.numbers.number(&id);
             if self.is_passed(number) || !self.marks.insert(number) {
                 continue;
@@ -247,6 +252,26 @@ impl<'a> Trees<'a> {
         if self.spare.len() < 16 && version.bytes() < 1 << 20 {
             self.spare.push(version);
         }
+    }
+}
+
+/// Ids that were met lately, each in the one place that its bytes say: where branches take turns in a walk, the same few
+/// versions are met again and again, and looking an id up in an index costs more than all else about it.
+#[derive(Default)]
+struct Met(Vec<Option<ObjectId>>);
+
+impl Met {
+    const PLACES: usize = 1 << 15;
+
+    /// Whether it is known to have been met; from now on it is.
+    fn remember(&mut self, id: &ObjectId) -> bool {
+        if self.0.is_empty() {
+            self.0.resize(Self::PLACES, None);
+        }
+        // Ids are digests: some of their bytes are as good as a hash.
+        let bytes = id.as_bytes();
+        let place = &mut self.0[usize::from(u16::from_le_bytes([bytes[4], bytes[5]])) % Self::PLACES];
+        place.replace(*id) == Some(*id)
     }
 }
 
