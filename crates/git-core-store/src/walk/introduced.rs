@@ -263,6 +263,15 @@ impl Pair {
             if left <= self.tail && left == self.old.len() - self.old_at {
                 return Ok(None);
             }
+            // Most entries between two that differ are the same in both.
+            if let Some(end) = entry_end(format, &self.new, self.new_at) {
+                let entry = &self.new[self.new_at..end];
+                if self.old[self.old_at..].starts_with(entry) {
+                    self.old_at += entry.len();
+                    self.new_at = end;
+                    continue;
+                }
+            }
             let mut entries = TreeRef::new(format, &self.new[self.new_at..]).iter();
             let Some(entry) = entries.next().transpose().map_err(damaged)? else { return Ok(None) };
             self.new_at += entries.offset();
