@@ -7,7 +7,7 @@ use crate::commands::Command;
 use crate::fail::Failure;
 pub(crate) use lexopt::Arg;
 use lexopt::Parser;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 /// The arguments of a command, taken one by one.
 pub(crate) struct Args {
@@ -115,7 +115,7 @@ pub(crate) fn parse_number(text: &str) -> Option<u64> {
 }
 
 /// The bytes of an operating system string: what git works with.
-pub(crate) fn bytes(text: &OsString) -> Vec<u8> {
+pub(crate) fn bytes(text: &OsStr) -> Vec<u8> {
     text.as_encoded_bytes().to_vec()
 }
 

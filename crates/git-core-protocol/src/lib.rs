@@ -7,6 +7,7 @@
 pub mod advertisement;
 pub mod bundle;
 pub mod capability;
+pub mod certificate;
 pub mod client;
 pub mod error;
 pub mod pkt_line;

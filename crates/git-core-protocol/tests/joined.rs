@@ -4,6 +4,7 @@
 mod server_support;
 
 use git_core_object::{ObjectFormat, ObjectId};
+use git_core_protocol::certificate::{PushCertificate, SignedCertificate};
 use git_core_protocol::client::{
     Action, Advertisement, ClientError, ClientLimits, Command, Connection, Fetch, FetchOptions, Handshake,
     LsRefs, LsRefsOptions, Machine, Push, PushOptions, RefStatus,
@@ -166,6 +167,7 @@ fn machine(fake: &Fake, service: Service, version: ProtocolVersion, mode: Mode) 
             let mut options = ReceivePackOptions::default();
             options.object_format = fake.format;
             options.push_options = true;
+            options.push_cert_nonce = fake.nonce.map(str::to_owned);
             options.shallow = Arc::new(fake.shallow.clone());
             Box::new(ReceivePack::new(version, mode, options))
         }
@@ -383,5 +385,58 @@ fn pushes() {
         assert_eq!(update.shallow, options.shallow);
         assert_eq!(update.push_options.as_deref().unwrap(), ["ci.skip"]);
         assert_eq!(link.outcome, Some(Outcome::Complete));
+    });
+}
+
+#[test]
+fn signed_pushes() {
+    everywhere(|format, version, connection, cut| {
+        let mut fake = Fake::new(format);
+        fake.expected = b"0000 looks like packets 0005".repeat(10);
+        fake.nonce = Some("1112912053-abc");
+        let mut link = Link::new(fake, Service::ReceivePack, version, connection, cut);
+        let greeting = link.handshake();
+        let name = |name: &str| RefName::new(name).unwrap();
+        let commands = [
+            Command { name: name("refs/heads/new"), old: None, new: Some(id(format, 'e')) },
+            Command { name: name("refs/heads/main"), old: Some(id(format, 'a')), new: None },
+        ];
+        let mut options = PushOptions::default();
+        options.push_options = vec!["ci.skip".into(), "two words".into()];
+        let certificate = PushCertificate {
+            pusher: b"A <a@b> 1 +0000",
+            pushee: b"somewhere",
+            nonce: greeting.capabilities.get("push-cert").unwrap(),
+            push_options: &options.push_options,
+            commands: &commands,
+        };
+        let mut bytes = certificate.to_text(format);
+        bytes.extend(b"-----BEGIN SSH SIGNATURE-----\n\nxyz\n-----END SSH SIGNATURE-----\n");
+        let signed = SignedCertificate::parse(bytes).unwrap();
+        options.certificate = Some(signed.clone());
+        let mut client = Push::new(&greeting, &commands, &options).unwrap();
+        let bytes = link.fake.expected.clone();
+        let mut pieces = bytes.chunks(100);
+        link.drive(&mut client, |client, event| match event {
+            Event::NeedPack => match pieces.next() {
+                Some(piece) => client.pack(piece),
+                None => client.pack_end(),
+            },
+            other => panic!("{other:?}"),
+        })
+        .unwrap();
+        assert!(client.finish().is_ok());
+        let update = link.fake.updates.last().unwrap();
+        assert_eq!(update.commands, commands);
+        assert_eq!(update.certificate.as_ref(), Some(&signed));
+        assert_eq!(signed.nonce().unwrap(), "1112912053-abc");
+        assert_eq!(update.mode == Mode::StatelessRpc, connection == Connection::Stateless);
+        assert_eq!(update.push_options.as_deref(), Some(&options.push_options[..]));
+
+        // A server that takes no certificates.
+        let mut link = Link::new(Fake::new(format), Service::ReceivePack, version, connection, cut);
+        let greeting = link.handshake();
+        let refused = Push::new(&greeting, &commands, &options).unwrap_err();
+        assert_eq!(refused, ClientError::Unsupported("--signed push"));
     });
 }

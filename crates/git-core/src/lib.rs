@@ -17,6 +17,7 @@ pub mod remote;
 pub mod repository;
 pub mod send;
 pub mod server;
+pub mod signing;
 
 pub use repository::{Environment, InitOptions, Repository};
 

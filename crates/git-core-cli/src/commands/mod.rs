@@ -46,6 +46,7 @@ mod send_pack;
 mod serve;
 mod show_index;
 mod show_ref;
+mod signing;
 mod symbolic_ref;
 mod unpack_objects;
 mod update_ref;

@@ -214,6 +214,9 @@ pub(super) fn unmatched(error: &MappingError) -> String {
 
 /// What the other side cannot do, in git's words.
 pub(super) fn unsupported(error: &RemoteError) -> Failure {
+    if let RemoteError::Sign(cause) = error {
+        return super::signing::failed(cause);
+    }
     let text = chain(error);
     match text.split("the server does not support ").nth(1) {
         Some("atomic pushes") => Failure::fatal("the receiving end does not support --atomic push"),

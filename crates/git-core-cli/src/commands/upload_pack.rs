@@ -1,7 +1,7 @@
 //! `upload-pack` and `receive-pack`: the server's side of one conversation, over standard input and output.
 
 use super::Command;
-use crate::args::{Arg, Args};
+use crate::args::{Arg, Args, bytes};
 use crate::fail::Failure;
 use crate::globals::Globals;
 use crate::reach;
@@ -49,7 +49,10 @@ fn run(globals: &Globals, mut args: Args, service: Service) -> Result<ExitCode, 
     }
     let path = path.ok_or_else(|| Failure::usage("", usage))?;
     let repository = Repository::enter(&path, strictness, &reach::server_environment(globals)?)?;
-    let options = session_options(&repository)?;
+    let mut options = session_options(&repository)?;
+    if let Some(signed) = &mut options.signed {
+        signed.place = bytes(path.as_os_str()).into();
+    }
     let keep_alive = match service {
         Service::UploadPack => options.upload_keep_alive,
         Service::ReceivePack => options.receive_keep_alive,

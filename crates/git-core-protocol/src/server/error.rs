@@ -29,6 +29,12 @@ pub enum ServerError {
     /// A line of the command list of a push that is no command.
     #[error("protocol error: expected old/new/ref, got '{}'", .0.escape_ascii())]
     Command(Vec<u8>),
+    /// A push certificate that is none.
+    #[error(transparent)]
+    Certificate(#[from] crate::certificate::InvalidCertificate),
+    /// Commands beside a push certificate, which would not be signed, or a second certificate.
+    #[error("protocol error: got both push certificate and unsigned commands")]
+    Unsigned,
     /// The peer asked for another object format than the repository's.
     #[error("mismatched object format: server {server}; client {}", client.escape_ascii())]
     ObjectFormat {

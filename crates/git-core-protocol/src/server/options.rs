@@ -102,6 +102,8 @@ pub struct ReceivePackOptions {
     pub agent: Option<String>,
     /// What the server calls this session in its logs, told to the client when given.
     pub session_id: Option<String>,
+    /// What a push certificate has to contain, if pushes may be signed: `receive.certNonceSeed`.
+    pub push_cert_nonce: Option<String>,
     /// Whether a push may be all or nothing: `receive.advertiseAtomic`.
     pub atomic: bool,
     /// Whether push options are taken: `receive.advertisePushOptions`.
@@ -120,6 +122,7 @@ impl Default for ReceivePackOptions {
             object_format: ObjectFormat::default(),
             agent: Some(default_agent()),
             session_id: None,
+            push_cert_nonce: None,
             atomic: true,
             push_options: false,
             ofs_delta: true,

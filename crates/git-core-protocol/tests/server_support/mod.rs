@@ -36,6 +36,8 @@ pub struct Fake {
     pub bounds: ShallowUpdate,
     pub shallow: Vec<ObjectId>,
     pub filter: bool,
+    /// What push certificates have to contain, if pushes may be signed.
+    pub nonce: Option<&'static str>,
     /// What happened.
     pub requests: Vec<PackRequest>,
     pub updates: Vec<UpdateRequest>,
@@ -66,6 +68,7 @@ impl Fake {
             bounds: ShallowUpdate::default(),
             shallow: Vec::new(),
             filter: false,
+            nonce: None,
             requests: Vec::new(),
             updates: Vec::new(),
             received: Vec::new(),

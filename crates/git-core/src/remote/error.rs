@@ -1,6 +1,7 @@
 //! What can go wrong with another repository.
 
 use crate::repository::OpenError;
+use crate::signing::SignError;
 use bstr::BString;
 use git_core_object::{BoxError, ErrorKind, ObjectId, ReadError, Stopped};
 use git_core_pack::WriteError;
@@ -104,6 +105,9 @@ pub enum RemoteError {
     /// Who was asked before the push said no.
     #[error("the push was declined before anything was sent")]
     Declined,
+    /// The certificate of the push could not be signed.
+    #[error("failed to sign the push certificate")]
+    Sign(#[from] SignError),
     /// The operation was cancelled.
     #[error(transparent)]
     Stopped(#[from] Stopped),
@@ -137,6 +141,7 @@ impl RemoteError {
             RemoteError::Checkout(error) => error.kind(),
             RemoteError::Index(error) => error.kind(),
             RemoteError::Unavailable { .. } => ErrorKind::Unavailable,
+            RemoteError::Sign(error) => error.kind(),
             RemoteError::Declined => ErrorKind::Denied,
             RemoteError::Stopped(stopped) => stopped.kind(),
         }

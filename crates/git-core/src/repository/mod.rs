@@ -11,6 +11,7 @@ mod seen;
 pub use graph::GraphError;
 pub use objects::{FindError, ObjectWriter, Storable};
 pub use open::{Environment, InitKind, InitOptions, OpenError, Template};
+pub(crate) use open::now;
 pub use promised::Links;
 pub use refs::{RefError, Refs};
 pub use seen::{ReplaceRefs, Seen};

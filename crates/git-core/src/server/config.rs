@@ -1,6 +1,6 @@
 //! What a repository's own configuration says about serving it: git's `uploadpack.*`, `receive.*`, `transfer.*`.
 
-use super::HiddenRefs;
+use super::{HiddenRefs, SignedPushes};
 use super::filters::FilterPolicy;
 use super::fsck::{FsckChecks, Wanted};
 use super::haves::AlternateTips;
@@ -10,6 +10,7 @@ use super::trees::work_trees;
 use crate::Repository;
 use crate::hooks::PushHooks;
 use crate::send::WholePacks;
+use crate::signing::SigningPrograms;
 use git_core_protocol::server::WantPolicy;
 use git_core_store::config::{Config, ConfigError};
 use git_core_store::walk::CountOptions;
@@ -109,6 +110,18 @@ pub fn session_options(repository: &Repository) -> Result<SessionOptions, Config
         policy.notice = hooks.notice().clone();
     }
     policy.hooks = repository.hooks().map(|hooks| Arc::new(hooks.clone()) as Arc<dyn PushHooks>);
+    if let Some(seed) = config.text("receive.certNonceSeed")? {
+        let mut signed = SignedPushes::new(seed.to_owned());
+        signed.slop = config.int("receive.certNonceSlop")?.map_or(0, |slop| slop.unsigned_abs());
+        options.signed = Some(signed);
+    }
+    // Like hooks, these are programs that the repository names.
+    if let Some(hooks) = repository.hooks() {
+        let mut programs = SigningPrograms::of(config)?;
+        programs.directory = repository.git_dir().map(std::path::Path::to_path_buf);
+        programs.notice = hooks.notice().clone();
+        policy.signatures = Some(programs);
+    }
     if config.bool("receive.shallowUpdate")? == Some(true) {
         policy.shallow_update = ShallowPush::Accept;
     }

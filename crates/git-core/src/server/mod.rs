@@ -6,6 +6,7 @@
 
 mod access;
 mod backend;
+mod certificate;
 mod checks;
 mod config;
 mod filters;
@@ -27,6 +28,7 @@ mod trees;
 
 pub use access::{Access, PushAccess};
 pub use backend::{Backing, Terms};
+pub use certificate::{NonceStatus, PushedCertificate, SignedPushes};
 pub use checks::ObjectChecks;
 pub use config::session_options;
 pub use filters::{FilterPolicy, FilterUse};

@@ -4,10 +4,11 @@ use super::filters::FilterPolicy;
 use super::haves::AlternateTips;
 use super::listing::Listing;
 use super::policy::ReceivePolicy;
+use super::certificate::PushedCertificate;
 use super::receive;
 use super::shallow;
 use super::sink::QuarantineSink;
-use super::{HiddenRefs, Namespace};
+use super::{HiddenRefs, Namespace, SignedPushes};
 use crate::counts::SharedCounts;
 use crate::send::{PackFeed, PackWish, SendOptions};
 use bstr::BString;
@@ -46,6 +47,8 @@ pub struct SessionOptions {
     pub receive_hidden: HiddenRefs,
     /// The part of the repository that is served.
     pub namespace: Namespace,
+    /// On which terms pushes may be signed, if they may.
+    pub signed: Option<SignedPushes>,
     /// How often an idle client that fetches hears something (`uploadpack.keepAlive`); for who drives the session.
     pub upload_keep_alive: Duration,
     /// How often an idle client that pushes hears something (`receive.keepAlive`); likewise.
@@ -68,6 +71,7 @@ impl Default for SessionOptions {
             hidden: HiddenRefs::default(),
             receive_hidden: HiddenRefs::default(),
             namespace: Namespace::default(),
+            signed: None,
             upload_keep_alive: keep_alive,
             receive_keep_alive: keep_alive,
             alternates: None,
@@ -101,6 +105,10 @@ impl StorageSession {
         let shallow = Arc::new(snapshot.shallow().to_vec());
         options.upload.shallow = shallow.clone();
         options.receive.shallow = shallow;
+        if let Some(signed) = &options.signed {
+            let now = crate::repository::now().seconds;
+            options.receive.push_cert_nonce = Some(signed.nonce(snapshot.format(), now));
+        }
         Ok(StorageSession {
             storage,
             snapshot,
@@ -247,13 +255,16 @@ impl Session for StorageSession {
         received: Option<Received>,
         cx: &Context,
     ) -> Result<UpdateReport, Refusal> {
-        // Where options are taken, hooks are told that there are none.
-        if self.options.receive.push_options {
-            request.push_options.get_or_insert_default();
-        }
+        // Hooks are told that there are none, too.
+        request.push_options.get_or_insert_default();
+        let certificate = request.certificate.take().map(|certificate| {
+            let nonce = self.options.receive.push_cert_nonce.as_deref();
+            let signed = self.options.signed.as_ref().zip(nonce);
+            PushedCertificate::of(certificate, signed, request.mode, self.snapshot.format())
+        });
         let quarantine = received.and_then(|received| QuarantineSink::into_quarantine(received.state));
-        receive::update(&self.storage, &self.snapshot, &self.options.policy, &request, quarantine, cx)
-            .map_err(refusal)
+        let push = receive::Pushing { request: &request, certificate, quarantine };
+        receive::update(&self.storage, &self.snapshot, &self.options.policy, push, cx).map_err(refusal)
     }
 }
 

@@ -279,6 +279,9 @@ impl Talk {
         if self.options.ofs_delta {
             list.add("ofs-delta");
         }
+        if let Some(nonce) = &self.options.push_cert_nonce {
+            list.add_value("push-cert", sanitize(nonce.as_bytes()));
+        }
         if self.options.push_options {
             list.add("push-options");
         }
