@@ -64,6 +64,13 @@ impl Args {
         Ok(paths)
     }
 
+    /// Whether one of the arguments that are left is like this, whatever it turns out to be.
+    pub(crate) fn mention(&mut self, what: impl Fn(&[u8]) -> bool) -> bool {
+        self.parser
+            .try_raw_args()
+            .is_some_and(|rest| rest.as_slice().iter().any(|text| what(text.as_encoded_bytes())))
+    }
+
     /// The value as text.
     pub(crate) fn text(&mut self) -> Result<String, Failure> {
         self.value()?.into_string().map_err(|_| self.bad("an argument is not valid UTF-8"))

@@ -32,6 +32,11 @@ impl Failure {
         Failure { code, text: String::new() }
     }
 
+    /// The same, and a line more: what could not be done because of it.
+    pub(crate) fn and(self, line: &str) -> Self {
+        Failure { text: format!("{}\n{line}", self.text), ..self }
+    }
+
     /// Arguments that make no sense: exit code 129, with the command's usage.
     pub(crate) fn usage(text: impl std::fmt::Display, usage: &str) -> Self {
         let text = text.to_string();

@@ -206,6 +206,7 @@ fn count(
         // Sending a little too much does no harm; what the other side has can be all of many refs.
         exclusion: Exclusion::ByDate,
         filter: wish.filter.clone(),
+        ..Query::default()
     };
     let packed: u64 = snapshot.packs().iter().map(|stored| u64::from(stored.pack.count())).sum();
     let mut set = match wish.haves.is_empty() && packed > SEARCHED_OBJECTS {

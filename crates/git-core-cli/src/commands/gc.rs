@@ -255,6 +255,21 @@ fn options(
         }
         (false, _) => Unreachable::Loosen { expire: prune.unwrap_or(i64::MIN) },
     };
+    let filter = config.text("gc.repackFilter")?.filter(|text| !text.is_empty());
+    let filter_to = config.path("gc.repackFilterTo")?.filter(|path| !path.as_os_str().is_empty());
+    match filter {
+        Some(text) => {
+            let failed = |failure: Failure| failure.and("fatal: failed to run repack");
+            let spec = super::rev_list::filter_spec(text).map_err(failed)?;
+            repack.filter = Some(super::repack::divide(repository, &spec, filter_to).map_err(failed)?);
+        }
+        None if filter_to.is_some() => {
+            return Err(Failure::fatal(
+                "option '--filter-to' can only be used along with '--filter'\nfatal: failed to run repack",
+            ));
+        }
+        None => {}
+    }
     let bitmap = config.bool("repack.writeBitmaps")?.unwrap_or(bare);
     if bitmap && scope == Scope::All {
         repack.bitmap = Some(bitmap_options(config, &*repository.snapshot()?)?);

@@ -24,7 +24,7 @@ use git_core::refs::RefName;
 use git_core::send::add_tags;
 use git_core::store::filter::ObjectFilter;
 use git_core::store::maintenance::loosen_unreachable;
-use git_core::store::walk::{self, MissingExcludes, ObjectSet, PackOrder, Query};
+use git_core::store::walk::{self, MissingExcludes, ObjectSet, PackOrder, PromisedObjects, Query};
 use git_core::store::{Altered, Snapshot, StoredPack};
 use std::collections::{BTreeSet, HashSet};
 use std::ops::ControlFlow;
@@ -64,6 +64,7 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
         let filter = ObjectFilter::new(&*snapshot, spec).map_err(|error| Failure::fatal(chain(&error)))?;
         query.filter = Some(Arc::new(filter));
     }
+    query.promised = request.promised;
     if request.indexed {
         query.include.extend(indexed(&repository, &*snapshot)?);
     }
@@ -71,7 +72,7 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
         Missing::Refuse => count(&*snapshot, &query, &request, &cx)?,
         _ => count(&Trusting::new(snapshot.clone()), &query, &request, &cx)?,
     };
-    missing::leave_out(&*snapshot, request.missing, &mut set)?;
+    missing::leave_out(&*snapshot, request.missing, &mut set, &cx)?;
     let mut times = None;
     match request.source {
         Source::Revisions => {
@@ -148,8 +149,8 @@ fn count(
     request: &Request,
     cx: &Context,
 ) -> Result<ObjectSet, Failure> {
-    let counted = if query.exclude.is_empty() && query.filter.is_none() && request.source == Source::Revisions
-    {
+    let plain = query.filter.is_none() && query.promised == PromisedObjects::Required;
+    let counted = if query.exclude.is_empty() && plain && request.source == Source::Revisions {
         let order = if request.reuse == Reuse::All { PackOrder::Stored } else { PackOrder::History };
         walk::count_for_pack(snapshot, &query.include, order, cx).map(|counted| counted.set)
     } else {

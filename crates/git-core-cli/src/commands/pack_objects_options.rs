@@ -11,6 +11,7 @@ use git_core::object::Limits;
 use git_core::pack::{Islands, Reuse, SearchOptions};
 use git_core::store::config::Config;
 use git_core::store::filter::FilterSpec;
+use git_core::store::walk::PromisedObjects;
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -74,6 +75,8 @@ pub(super) struct Request {
     pub(super) cruft_expiration: Option<i64>,
     pub(super) filter: Option<FilterSpec>,
     pub(super) missing: Missing,
+    /// Whether what promisors have is packed.
+    pub(super) promised: PromisedObjects,
     pub(super) islands: bool,
     pub(super) marks: Option<Arc<dyn Islands>>,
     pub(super) reuse: Reuse,
@@ -232,6 +235,10 @@ pub(super) fn parse(config: &Config, args: &mut Args) -> Result<Request, Failure
                 request.missing = Missing::parse(&text)
                     .ok_or_else(|| Failure::fatal(format_args!("invalid value for '--missing': '{text}'")))?;
             }
+            Arg::Long("exclude-promisor-objects") => {
+                (lists, request.promised) = (true, PromisedObjects::LeftOut);
+            }
+            Arg::Long("no-exclude-promisor-objects") => request.promised = PromisedObjects::Required,
             Arg::Long("write-bitmap-index") => request.bitmap = WriteBitmap::Yes,
             Arg::Long("write-bitmap-index-quiet") => request.bitmap = WriteBitmap::Quietly,
             Arg::Long("no-write-bitmap-index" | "no-write-bitmap-index-quiet") => {

@@ -2,20 +2,23 @@
 
 use super::Command;
 use super::pack_objects_islands as islands;
+use super::rev_list::filter_spec;
 use crate::args::{Arg, Args};
-use crate::fail::Failure;
+use crate::fail::{Failure, chain};
 use crate::globals::Globals;
 use crate::repo;
 use crate::when;
 use git_core::Repository;
 use git_core::pack::{DeltaForm, Reuse, SearchOptions};
+use git_core::store::filter::{FilterSpec, ObjectFilter};
 use git_core::store::fs::bitmap_options;
 use git_core::store::maintenance::{
-    Borrowed, CruftOptions, KeptObjects, MultiPackIndex, Redundant, RepackOptions, RepackReport, Scope,
+    Borrowed, CruftOptions, FilterOptions, KeptObjects, MultiPackIndex, Redundant, RepackOptions, RepackReport, Scope,
     ServerInfo, Unreachable, repack,
 };
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 pub(crate) const COMMAND: Command = Command {
     name: "repack",
@@ -48,6 +51,9 @@ pub(crate) const COMMAND: Command = Command {
     --max-pack-size <n>   maximum size of each packfile
     --max-cruft-size <n>  with --cruft, limit the size of new cruft packs
     -i, --delta-islands   keep deltas within the islands of pack.island
+    --filter <filter-spec>
+                          put what the filter leaves out into a pack of its own
+    --filter-to <dir>     pack prefix to store a pack containing filtered out objects
     -b, --[no-]write-bitmap-index
                           write bitmap index
     -m, --write-midx      write a multi-pack index of the resulting packs
@@ -82,6 +88,8 @@ struct Request {
     depth: Option<u32>,
     islands: Option<bool>,
     window_bytes: Option<u64>,
+    filter: Option<FilterSpec>,
+    filter_to: Option<PathBuf>,
 }
 
 fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
@@ -172,6 +180,16 @@ fn read(args: &mut Args) -> Result<Request, Failure> {
                 Some(_) => return Err(args.bad("option `write-midx' takes no value")),
             },
             Arg::Long("no-write-midx") => request.midx = false,
+            Arg::Long("filter") => {
+                let spec = filter_spec(&repo::operand(args.value()?))?;
+                request.filter = Some(match request.filter.take() {
+                    Some(before) => before.and(spec),
+                    None => spec,
+                });
+            }
+            Arg::Long("no-filter") => request.filter = None,
+            Arg::Long("filter-to") => request.filter_to = Some(args.value()?.into()),
+            Arg::Long("no-filter-to") => request.filter_to = None,
             Arg::Short('i') | Arg::Long("delta-islands") => request.islands = Some(true),
             Arg::Long("no-delta-islands") => request.islands = Some(false),
             Arg::Long("no-geometric") => request.geometric = None,
@@ -206,6 +224,17 @@ pub(super) fn delta_search(repository: &Repository) -> Result<SearchOptions, Fai
     Ok(search)
 }
 
+/// How objects are divided by a filter.
+pub(super) fn divide(
+    repository: &Repository,
+    spec: &FilterSpec,
+    to: Option<PathBuf>,
+) -> Result<FilterOptions, Failure> {
+    let filter =
+        ObjectFilter::new(&*repository.snapshot()?, spec).map_err(|error| Failure::fatal(chain(&error)))?;
+    Ok(FilterOptions { filter: Arc::new(filter), to })
+}
+
 /// A limit on the size of packs, which cannot be small.
 fn pack_size(size: u64) -> u64 {
     const LEAST: u64 = 1 << 20;
@@ -233,6 +262,12 @@ impl Request {
         }
         if self.geometric.is_some() && (self.all || self.cruft) {
             return clash("--geometric", "-A/-a");
+        }
+        if self.filter_to.is_some() && self.filter.is_none() {
+            return Err(Failure::fatal("option '--filter-to' can only be used along with '--filter'"));
+        }
+        if self.geometric.is_some() && self.filter.is_some() {
+            return Err(Failure::fatal("cannot use --filter with --stdin-packs"));
         }
         Ok(())
     }
@@ -302,6 +337,10 @@ impl Request {
         };
         options.max_size = options.max_size.filter(|size| *size > 0);
         options.max_cruft_size = self.max_cruft_size.filter(|size| *size > 0);
+        options.filter = match &self.filter {
+            Some(spec) => Some(divide(repository, spec, self.filter_to.clone())?),
+            None => None,
+        };
         options.reuse = self.reuse;
         let mut search = delta_search(repository)?;
         search.window = self.window.unwrap_or(search.window);

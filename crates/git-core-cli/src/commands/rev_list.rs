@@ -21,11 +21,10 @@ use git_core::store::Snapshot;
 use git_core::store::filter::{FilterSpec, Named, ObjectFilter};
 use git_core::store::walk::{
     self, CountOptions, History, HistoryCommit, HistoryMark, HistoryQuery, MissingExcludes, MissingObjects,
-    Query, UseBitmap,
+    PromisedObjects, Promised, Query, UseBitmap,
 };
 use std::collections::{BTreeSet, HashSet};
 use std::io::Write;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -48,7 +47,7 @@ pub(crate) const COMMAND: Command = Command {
         --parents  --children  --timestamp  --header  --objects  --left-right
         --abbrev-commit  --abbrev=<n>  --count  --disk-usage[=human]
         --[no-]object-names  --in-commit-order
-        --unpacked  --missing=(error|allow-any|print)
+        --unpacked  --missing=(error|allow-any|allow-promisor|print)  --exclude-promisor-objects
         --filter=<filter-spec>  --no-filter  --filter-provided-objects  --filter-print-omitted
     special purposes
         --use-bitmap-index  --test-bitmap",
@@ -68,6 +67,8 @@ pub(super) struct Request {
     /// What is in a pack is not listed.
     unpacked: bool,
     pub(super) missing: Missing,
+    /// What promisors' packs hold is not listed, and what else was promised may be missing.
+    pub(super) without_promised: bool,
     count: bool,
     disk_usage: bool,
     /// Whether bytes are shown with a unit.
@@ -87,11 +88,12 @@ pub(super) struct Request {
 
 fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     let usage = args.usage();
-    let repository = repo::open(globals)?;
+    let fetches = !args.mention(|text| text.starts_with(b"--missing") || text == b"--exclude-promisor-objects");
+    let repository = if fetches { repo::open(globals)? } else { repo::open_as_it_is(globals)? };
     let snapshot = repository.seen(Seen::History)?;
     let paths = args.split_paths()?;
     let (mut request, mut revisions, mut not) = (Request::default(), Revisions::default(), false);
-    let (mut abbreviated, mut digits) = (false, None);
+    let (mut abbreviated, mut digits, mut missing_told) = (false, None, false);
     while let Some(arg) = args.next()? {
         match arg {
             Arg::Long("objects") => request.objects = true,
@@ -104,13 +106,16 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
                 });
             }
             Arg::Long("unpacked") => request.unpacked = true,
-            Arg::Long("missing") => match args.text()?.as_str() {
-                "allow-any" => request.missing = Missing::Ignored,
-                "print" => request.missing = Missing::Printed,
-                "allow-promisor" => no_promisors(&*snapshot, "--missing=allow-promisor")?,
-                _ => request.missing = Missing::Refused,
-            },
-            Arg::Long("exclude-promisor-objects") => no_promisors(&*snapshot, "--exclude-promisor-objects")?,
+            Arg::Long("missing") => {
+                missing_told = true;
+                request.missing = match args.text()?.as_str() {
+                    "allow-any" => Missing::Ignored,
+                    "print" => Missing::Printed,
+                    "allow-promisor" => Missing::Promised,
+                    _ => Missing::Refused,
+                };
+            }
+            Arg::Long("exclude-promisor-objects") => request.without_promised = true,
             Arg::Long("no-filter") => request.filter = None,
             Arg::Long("filter-provided-objects") => request.filter_named = true,
             Arg::Long("filter-print-omitted") => request.print_omitted = true,
@@ -182,10 +187,17 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     if !revisions.given {
         return Err(Failure::usage("", usage));
     }
+    if request.without_promised && missing_told {
+        let text = "options '--exclude-promisor-objects' and '--missing' cannot be used together";
+        return Err(Failure::fatal(text));
+    }
     let mut missing_tips = Vec::new();
-    if request.missing != Missing::Refused {
+    if request.may_lack() {
         request.history.query.missing_reached = MissingObjects::Tell;
         request.history.query.missing = MissingExcludes::Ignore;
+        if request.without_promised {
+            request.history.query.promised = PromisedObjects::LeftOut;
+        }
         for tip in &revisions.tips {
             if !snapshot.contains(&tip.id)? {
                 missing_tips.push(tip.id);
@@ -228,7 +240,8 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
         request: &request,
         filter,
         kept: HashSet::new(),
-        missing: missing_tips.into_iter().collect(),
+        missing: missing_tips.iter().copied().collect(),
+        promised: None,
         out: stdout(),
         line: Vec::new(),
         content: Vec::new(),
@@ -236,6 +249,13 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
         left: 0,
         bytes: 0,
     };
+    if lister.request.without_promised {
+        for id in missing_tips {
+            if !lister.is_promised(&id)? {
+                return Err(Failure::fatal(format_args!("bad object {id}")));
+            }
+        }
+    }
     lister.run(&revisions)?;
     lister.tell_missing()?;
     if request.count && request.disk_usage {
@@ -265,6 +285,15 @@ pub(super) enum Missing {
     Ignored,
     /// It is printed with a mark.
     Printed,
+    /// It must have been promised.
+    Promised,
+}
+
+impl Request {
+    /// Whether something that is reached may be missing.
+    pub(super) fn may_lack(&self) -> bool {
+        self.missing != Missing::Refused || self.without_promised
+    }
 }
 
 pub(super) struct Lister<'a, W> {
@@ -276,6 +305,8 @@ pub(super) struct Lister<'a, W> {
     kept: HashSet<ObjectId>,
     /// What is not there.
     pub(super) missing: BTreeSet<ObjectId>,
+    /// What is missing and was promised, once somebody has asked.
+    promised: Option<Promised>,
     pub(super) out: W,
     pub(super) line: Vec<u8>,
     content: Vec<u8>,
@@ -291,7 +322,7 @@ impl<W: Write> Lister<'_, W> {
         let silent = request.quiet || request.count;
         let tells = request.print_omitted && request.filter.is_some();
         let simple = !(request.history.selects() || tells || request.unpacked || request.disk_usage)
-            && request.missing == Missing::Refused;
+            && !request.may_lack();
         if request.objects && silent && simple {
             let cx = Context::new();
             let query = Query { filter: self.filter.clone(), ..revisions.query() };
@@ -313,8 +344,7 @@ impl<W: Write> Lister<'_, W> {
             let cx = Context::new();
             let history = walked(History::new(self.snapshot, query, &cx))?;
             let missing = self.in_commit_order(revisions, history)?;
-            self.missing.extend(missing);
-            return Ok(());
+            return self.note_missing(&missing);
         }
         let (roots, edges) = self.commits(revisions)?;
         if request.objects { self.objects(revisions, roots, edges) } else { Ok(()) }
@@ -331,7 +361,7 @@ impl<W: Write> Lister<'_, W> {
         let plain = !(request.objects || request.disk_usage || request.unpacked);
         if (request.count || request.quiet) && plain {
             (self.left, self.count) = walked(history.count())?;
-            self.missing.extend(history.missing());
+            self.note_missing(history.missing())?;
             return Ok((roots, Vec::new()));
         }
         while let Some(commit) = walked(history.next_commit())? {
@@ -343,8 +373,37 @@ impl<W: Write> Lister<'_, W> {
             }
             self.commit(&commit)?;
         }
-        self.missing.extend(history.missing());
+        self.note_missing(history.missing())?;
         Ok((roots, history.edges()))
+    }
+
+    /// Takes down commits that are not there.
+    fn note_missing(&mut self, commits: &[ObjectId]) -> Result<(), Failure> {
+        commits.iter().try_for_each(|id| self.lacks(id, Kind::Commit))
+    }
+
+    /// Takes down what is not there, unless that is an error.
+    pub(super) fn lacks(&mut self, id: &ObjectId, kind: Kind) -> Result<(), Failure> {
+        let without = self.request.without_promised;
+        if (without || self.request.missing == Missing::Promised) && !self.is_promised(id)? {
+            return Err(match kind {
+                _ if !without => Failure::fatal(format_args!("unexpected missing {kind} object '{id}'")),
+                Kind::Blob => Failure::fatal(format_args!("missing blob object '{id}'")),
+                Kind::Tree => Failure::fatal(format_args!("bad tree object {id}")),
+                _ => Failure::fatal(format_args!("bad object {id}")),
+            });
+        }
+        self.missing.insert(*id);
+        Ok(())
+    }
+
+    /// Whether a remote has promised to have this object, which is not there.
+    fn is_promised(&mut self, id: &ObjectId) -> Result<bool, Failure> {
+        let promised = match self.promised.take() {
+            Some(promised) => promised,
+            None => Promised::find(self.snapshot, &Context::new())?,
+        };
+        Ok(self.promised.insert(promised).contains(id))
     }
 
     /// Notes the commits that are listed whatever the filter says.
@@ -443,14 +502,4 @@ impl<W: Write> Lister<'_, W> {
 /// Reads a filter as `--filter` takes it.
 pub(super) fn filter_spec(text: &[u8]) -> Result<FilterSpec, Failure> {
     FilterSpec::parse(text).map_err(Failure::fatal)
-}
-
-/// Refuses an option that speaks of objects which a remote has promised, where there are such.
-fn no_promisors(snapshot: &dyn Snapshot, option: &str) -> Result<(), Failure> {
-    let promised =
-        snapshot.packs().iter().any(|stored| Path::new(&stored.name).with_extension("promisor").exists());
-    match promised {
-        true => Err(Failure::fatal(format_args!("{option} is not supported"))),
-        false => Ok(()),
-    }
 }

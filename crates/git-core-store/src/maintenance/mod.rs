@@ -26,7 +26,7 @@ pub use prune::{PruneOptions, Pruned, prune};
 pub use prune_packed::prune_packed;
 pub use reflog::{ReflogAges, ReflogExpiry, expire_reflogs};
 pub use repack::{
-    BatchOptions, Borrowed, CruftOptions, KeptObjects, MultiPackIndex, Redundant, RepackOptions,
+    BatchOptions, Borrowed, CruftOptions, FilterOptions, KeptObjects, MultiPackIndex, Redundant, RepackOptions,
     RepackReport, Scope, ServerInfo, Unreachable, expire_packs, loosen_unreachable, repack, repack_batch,
 };
 pub use roots::{Roots, roots};

@@ -24,6 +24,7 @@ mod merge_base;
 mod negotiate;
 mod numbers;
 mod object_set;
+mod promised;
 mod reachable;
 mod settle;
 mod shallow;
@@ -47,6 +48,7 @@ pub use merge_base::MergeBases;
 pub use negotiate::{Haves, Ready};
 pub use numbers::Numbers;
 pub use object_set::ObjectSet;
+pub use promised::{Promised, PromisedObjects, check_promised, has_promises};
 pub use reachable::{CountOptions, UseBitmap, list_with_bitmap, reachable, reachable_named, reachable_with};
 pub use shallow::{Bounds, bounds_at_depth, bounds_of_list, ends_met, reached_of};
 

@@ -27,7 +27,7 @@ pub(super) trait Visit {
     }
 
     /// A tree or blob is not there.
-    fn missing(&mut self, id: &ObjectId) -> Result<(), ReadError> {
+    fn missing(&mut self, id: &ObjectId, _: Kind) -> Result<(), ReadError> {
         Err(ReadError::Missing { id: *id })
     }
 
@@ -139,7 +139,7 @@ impl<'a> Trees<'a> {
         if self.rule.trees || self.rule.blobs {
             match self.open(root, path_key(path)) {
                 Ok(frame) => stack.push(frame),
-                Err(ReadError::Missing { id }) if id == *root => return visit.missing(root),
+                Err(ReadError::Missing { id }) if id == *root => return visit.missing(root, Kind::Tree),
                 Err(error) => return Err(error),
             }
         }
@@ -175,13 +175,13 @@ impl<'a> Trees<'a> {
             if kind == Kind::Blob {
                 match self.rule.weigh(self.objects, &id) {
                     Ok(true) if number >= self.numbers.packed() && !self.objects.contains(&id)? => {
-                        visit.missing(&id)?;
+                        visit.missing(&id, kind)?;
                         continue;
                     }
                     Ok(true) => {}
                     Ok(false) => continue,
                     Err(ReadError::Missing { .. }) => {
-                        visit.missing(&id)?;
+                        visit.missing(&id, kind)?;
                         continue;
                     }
                     Err(error) => return Err(error),
@@ -207,7 +207,7 @@ impl<'a> Trees<'a> {
                         stack.push(Frame { path_len: parent_len, ..child });
                     }
                     Err(ReadError::Missing { id: gone }) if gone == id => {
-                        visit.missing(&id)?;
+                        visit.missing(&id, kind)?;
                         self.path.truncate(parent_len);
                     }
                     Err(error) => return Err(error),

@@ -181,7 +181,7 @@ impl History<'_> {
     }
 
     fn follow(&mut self, node: Node, parent: Node) -> Result<(), ReadError> {
-        if !self.is_there(parent)? {
+        if !self.is_there(parent)? || self.is_left_to_promisors(parent) {
             return Ok(());
         }
         for passed in [LEFT, BELOW] {

@@ -12,6 +12,7 @@ mod paths;
 pub use paths::PathSpec;
 
 use super::graph::{ByTime, Graph, Node};
+use super::promised::{PromisedObjects, PromisorPacks};
 use crate::Snapshot;
 use git_core_object::{Context, ObjectId, ReadError};
 use hashbrown::HashMap;
@@ -62,6 +63,9 @@ pub struct HistoryQuery {
     pub missing: super::MissingExcludes,
     /// What happens when a commit that is reached is not there: [`History::missing`] tells of it.
     pub missing_reached: super::MissingObjects,
+    /// With [`PromisedObjects::LeftOut`](super::PromisedObjects::LeftOut), commits that lie in a promisor's pack are
+    /// hidden and not followed.
+    pub promised: super::PromisedObjects,
 }
 
 /// A commit that a walk begins at.
@@ -188,6 +192,8 @@ pub struct History<'a> {
     borders: Vec<Node>,
     /// What was reached and is not there.
     missing: Vec<ObjectId>,
+    /// Their commits are hidden.
+    promisors: Option<PromisorPacks>,
     skip: u64,
     left: u64,
     ended: bool,
@@ -213,6 +219,7 @@ impl<'a> History<'a> {
             children: HashMap::new(),
             borders: Vec::new(),
             missing: Vec::new(),
+            promisors: (query.promised == PromisedObjects::LeftOut).then(|| PromisorPacks::of(snapshot)),
             skip: query.skip,
             left: query.max_count.unwrap_or(u64::MAX),
             ended: false,
@@ -276,6 +283,7 @@ impl<'a> History<'a> {
     fn counts_all(&self) -> bool {
         let query = &self.query;
         self.list.is_none()
+            && self.promisors.is_none()
             && query.paths.is_empty()
             && query.max_count.is_none()
             && query.since.or(query.until).is_none()
@@ -324,6 +332,15 @@ impl<'a> History<'a> {
         Ok(there)
     }
 
+    /// Whether a commit lies in a promisor's pack, and such are left out: then it is hidden.
+    fn is_left_to_promisors(&mut self, node: Node) -> bool {
+        let left = self.promisors.as_ref().is_some_and(|packs| packs.hold(&self.graph.id(node)));
+        if left && !self.flags.has(node, SEEN) {
+            self.flags.set(node, HIDDEN | SEEN | EXPANDED);
+        }
+        left
+    }
+
     /// The hidden parents of what was walked: where what is new meets what is not. Complete once
     /// [`next_commit`](Self::next_commit) has given `None`.
     pub fn edges(&self) -> Vec<ObjectId> {
@@ -348,6 +365,9 @@ impl<'a> History<'a> {
                 _ if there => {}
                 TipRole::Hidden if self.query.missing == super::MissingExcludes::Ignore => continue,
                 _ => return Err(ReadError::Missing { id: tip.id }),
+            }
+            if tip.role != TipRole::Hidden && self.is_left_to_promisors(node) {
+                continue;
             }
             match tip.role {
                 TipRole::Shown => {
