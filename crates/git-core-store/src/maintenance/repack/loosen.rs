@@ -36,15 +36,16 @@ pub fn loosen_unreachable(
     let is_safe =
         |id: &ObjectId| Ok(packed.contains(id) || holds(&survey.kept, id) || is_borrowed(&survey, id)?);
     let mut report = RepackReport::default();
-    loosen(&survey, expire, &is_safe, &mut report, cx)?;
+    loosen(&survey, expire, &[], &is_safe, &mut report, cx)?;
     Ok(report.loosened)
 }
 
 /// Writes the objects of old packs that nothing needs as loose ones, as old as their pack. Those that were last changed
-/// at `expire` or before are passed over, unless a younger one needs them.
+/// at `expire` or before are passed over, unless a younger one or one of `recent` needs them.
 pub(super) fn loosen(
     survey: &Survey<'_>,
     expire: i64,
+    recent: &[ObjectId],
     is_safe: &dyn Fn(&ObjectId) -> Result<bool, MaintenanceError>,
     report: &mut RepackReport,
     cx: &Context,
@@ -68,6 +69,7 @@ pub(super) fn loosen(
     if ages.values().any(|age| *age <= expire) {
         let mut young: Vec<ObjectId> =
             ages.iter().filter(|(_, age)| **age > expire).map(|(id, _)| *id).collect();
+        young.extend_from_slice(recent);
         let mut note = |file: FanOutFile| {
             let times = file.path.symlink_metadata().map(|metadata| modified(&metadata));
             young.extend(file.id.filter(|_| times.is_ok_and(|time| time > expire)));

@@ -20,8 +20,8 @@ pub use batch::{BatchOptions, repack_batch};
 pub use expire::expire_packs;
 pub use loosen::loosen_unreachable;
 pub use options::{
-    Borrowed, CruftOptions, FilterOptions, KeptObjects, MultiPackIndex, Redundant, RepackOptions, RepackReport, Scope,
-    ServerInfo, Unreachable,
+    Borrowed, CruftOptions, FilterOptions, KeptObjects, MultiPackIndex, Redundant, RepackOptions, RepackReport, ReverseFiles,
+    Scope, ServerInfo, Unreachable,
 };
 
 use super::files::fan_out;
@@ -80,6 +80,7 @@ pub fn repack(
     target.reuse = options.reuse;
     target.search.clone_from(&options.search);
     target.islands.clone_from(&options.islands);
+    (target.idx_version, target.reverse) = (options.idx_version, options.reverse);
 
     let mut report = RepackReport::default();
     let replaced = match options.scope {
@@ -234,10 +235,12 @@ fn all(
             let mut target = target.clone();
             let max = options.max_cruft_size.map(|size| size.max(MIN_PACK_SIZE));
             target.options.max_size = max.or(target.options.max_size);
-            Cruft::collect(survey, &is_safe, cx)?.write(&target, &survey.snapshot, cruft, report, cx)?;
+            target.search = options.cruft_search.clone().or(target.search);
+            let collected = Cruft::collect(survey, &is_safe, cx)?;
+            collected.write(&target, &survey.snapshot, cruft, &options.recent, report, cx)?;
         }
         Unreachable::Loosen { expire } if options.redundant == Redundant::Remove => {
-            loosen::loosen(survey, *expire, &is_safe, report, cx)?;
+            loosen::loosen(survey, *expire, &options.recent, &is_safe, report, cx)?;
         }
         Unreachable::Drop | Unreachable::Keep | Unreachable::Loosen { .. } => {}
     }

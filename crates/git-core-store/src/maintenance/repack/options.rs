@@ -2,6 +2,7 @@
 
 use crate::filter::ObjectFilter;
 use crate::walk::BitmapOptions;
+use git_core_idx::Version;
 use git_core_object::ObjectId;
 use git_core_pack::{DeltaForm, Islands, Reuse, SearchOptions};
 use std::path::PathBuf;
@@ -48,8 +49,26 @@ pub struct RepackOptions {
     pub islands: Option<Arc<dyn Islands>>,
     /// Which objects go into a pack of their own, with [`Scope::All`]; `None` divides none off.
     pub filter: Option<FilterOptions>,
+    /// How deltas are searched for packs of unreachable objects, if otherwise.
+    pub cruft_search: Option<SearchOptions>,
+    /// Unreachable objects that count as just needed, whatever their age (`gc.recentObjectsHook`).
+    pub recent: Vec<ObjectId>,
+    /// The version of pack indexes.
+    pub idx_version: Version,
+    /// Whether reverse indexes are written beside packs.
+    pub reverse: ReverseFiles,
     /// How hard objects are compressed that are not copied, 0 to 9; the default of the pack writer without.
     pub compression: Option<u8>,
+}
+
+/// Whether `.rev` files are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReverseFiles {
+    /// They are.
+    #[default]
+    Write,
+    /// Whoever needs them works them out.
+    Leave,
 }
 
 /// Which objects are divided off, and where they go. What is loose and divided off stays loose.
