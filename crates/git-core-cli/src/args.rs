@@ -12,12 +12,18 @@ use std::ffi::{OsStr, OsString};
 /// The arguments of a command, taken one by one.
 pub(crate) struct Args {
     parser: Parser,
+    given: Vec<OsString>,
     usage: &'static str,
 }
 
 impl Args {
     pub(crate) fn new(command: &Command, rest: Vec<OsString>) -> Self {
-        Args { parser: Parser::from_args(rest), usage: command.usage }
+        Args { parser: Parser::from_args(rest.clone()), given: rest, usage: command.usage }
+    }
+
+    /// All arguments as they were given, whatever has been taken of them.
+    pub(crate) fn given(&self) -> &[OsString] {
+        &self.given
     }
 
     /// The next option or operand. `-h` and `--help` end with the usage.

@@ -131,16 +131,43 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
 
 /// What `receive.autogc` asks for when a push is over: `gc --auto`, by a process of its own, if that is needed.
 pub(super) fn after_receiving(repository: &Repository) -> Result<(), Failure> {
+    match repository.config().bool("receive.autogc")? {
+        Some(false) => Ok(()),
+        _ => if_needed(repository, Talk::Quiet),
+    }
+}
+
+/// What `maintenance.auto` asks for when a fetch is over.
+pub(super) fn after_fetching(repository: &Repository, talk: Talk) -> Result<(), Failure> {
+    match repository.config().bool("maintenance.auto")? {
+        Some(false) => Ok(()),
+        _ => if_needed(repository, talk),
+    }
+}
+
+/// Whether a run of `gc --auto` says what it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Talk {
+    /// It does.
+    Usual,
+    /// It does not.
+    Quiet,
+}
+
+fn if_needed(repository: &Repository, talk: Talk) -> Result<(), Failure> {
     let config = repository.config();
     let Some(layout) = repository.layout() else { return Ok(()) };
     let loose = u64::try_from(config.int("gc.auto")?.unwrap_or(6700)).unwrap_or(0);
     let packs = u64::try_from(config.int("gc.autoPackLimit")?.unwrap_or(50)).unwrap_or(0);
-    if loose == 0 || config.bool("receive.autogc")? == Some(false) {
+    if loose == 0 {
         return Ok(());
     }
     if needs_gc(repo::on_disk(repository)?.objects(), loose, packs)?.is_some() {
         let mut command = std::process::Command::new(std::env::current_exe()?);
-        command.arg("--git-dir").arg(&layout.git_dir).args(["gc", "--auto", "--quiet"]);
+        command.arg("--git-dir").arg(&layout.git_dir).args(["gc", "--auto"]);
+        if talk == Talk::Quiet {
+            command.arg("--quiet");
+        }
         command.stdin(Stdio::null()).stdout(Stdio::null()).status()?;
     }
     Ok(())

@@ -11,6 +11,10 @@ mod count_objects;
 mod daemon;
 mod diff_tree;
 mod fetch;
+mod fetch_many;
+mod fetch_options;
+mod fetch_table;
+mod fetch_upstream;
 mod for_each_ref;
 mod gc;
 mod hash_object;
@@ -80,7 +84,6 @@ static COMMANDS: &[Command] = &[
     daemon::COMMAND,
     http_backend::COMMAND,
     init::COMMAND,
-    ls_remote::COMMAND,
     send_pack::COMMAND,
     serve::COMMAND,
     upload_pack::UPLOAD_PACK,

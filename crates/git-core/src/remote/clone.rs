@@ -217,9 +217,9 @@ impl Cloning<'_> {
         };
         let fetched = remote.fetch_over(peer, advertised, &fetch, self.cx)?;
         if let Some(failed) = fetched.updates.iter().find(|update| update.status.is_rejected())
-            && let UpdateStatus::Failed(reason) = &failed.status
+            && let UpdateStatus::Failed(failed) = &failed.status
         {
-            return Err(RemoteError::unavailable("the refs of the clone", reason.clone()));
+            return Err(RemoteError::unavailable("the refs of the clone", failed.reason.clone()));
         }
         cloned.filter_ignored = fetched.filter_ignored;
         let shallow = !cloned.repository.snapshot()?.shallow().is_empty();

@@ -70,6 +70,14 @@ pub enum RemoteError {
         /// Theirs.
         there: git_core_object::ObjectFormat,
     },
+    /// What is fetched would be stored in a branch that a working tree is on.
+    #[error("refusing to fetch into branch '{branch}' checked out at '{}'", .path.display())]
+    CheckedOut {
+        /// The branch.
+        branch: git_core_ref::RefName,
+        /// The working tree.
+        path: std::path::PathBuf,
+    },
     /// The branch that a clone was asked for is not there.
     #[error("Remote branch {branch} not found in upstream {remote}")]
     NoBranch {
@@ -142,6 +150,7 @@ impl RemoteError {
             RemoteError::Index(error) => error.kind(),
             RemoteError::Unavailable { .. } => ErrorKind::Unavailable,
             RemoteError::Sign(error) => error.kind(),
+            RemoteError::CheckedOut { .. } => ErrorKind::Conflict,
             RemoteError::Declined => ErrorKind::Denied,
             RemoteError::Stopped(stopped) => stopped.kind(),
         }

@@ -48,6 +48,14 @@ impl Peer {
         }
     }
 
+    /// The refs that it has shown without being asked.
+    pub(super) fn shown(&self) -> Vec<AdvertisedRef> {
+        match self {
+            Peer::Server(connection) => connection.advertisement().refs.clone(),
+            Peer::Bundle(bundle) => bundle.advertised(),
+        }
+    }
+
     /// Whether it can leave objects out.
     pub(super) fn can_filter(&self) -> bool {
         match self {

@@ -41,6 +41,7 @@ pub use resolve::{CreateOnPush, Folder, Resolver};
 pub use running::{Running, Server};
 pub use session::{SessionOptions, StorageSession};
 pub use trees::WorkTree;
+pub(crate) use trees::work_trees;
 
 /// Sees every object of a push; shared between sessions.
 pub type SharedObserver = std::sync::Arc<dyn git_core_store::ObjectObserver>;
