@@ -39,6 +39,12 @@ mod push;
 mod push_default;
 mod push_options;
 mod push_table;
+mod remote;
+mod remote_add;
+mod remote_branches;
+mod remote_change;
+mod remote_show;
+mod remote_urls;
 mod repack;
 mod rev_list;
 mod rev_list_bitmap;
@@ -84,6 +90,7 @@ static COMMANDS: &[Command] = &[
     daemon::COMMAND,
     http_backend::COMMAND,
     init::COMMAND,
+    ls_remote::COMMAND,
     send_pack::COMMAND,
     serve::COMMAND,
     upload_pack::UPLOAD_PACK,
@@ -103,6 +110,7 @@ static COMMANDS: &[Command] = &[
     pack_refs::COMMAND,
     prune::COMMAND,
     prune_packed::COMMAND,
+    remote::COMMAND,
     repack::COMMAND,
     rev_list::COMMAND,
     rev_parse::COMMAND,

@@ -14,6 +14,7 @@ mod pack;
 mod packed;
 mod place;
 mod reflog;
+mod rename;
 mod snapshot;
 mod transaction;
 
