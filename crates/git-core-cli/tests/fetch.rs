@@ -162,7 +162,13 @@ fn s07_where_refs_are_stored_besides() {
     each(|worlds| {
         worlds.fetch(&["--refmap=", "origin", "main"]);
         worlds.fetch(&["--refmap=refs/heads/*:refs/zz/*", "origin", "main", "b1:x"]);
-        worlds.fetch(&["--refmap", "refs/heads/*:refs/zz/*", "--refmap=refs/heads/*:refs/yy/*", "origin", "b1"]);
+        worlds.fetch(&[
+            "--refmap",
+            "refs/heads/*:refs/zz/*",
+            "--refmap=refs/heads/*:refs/yy/*",
+            "origin",
+            "b1",
+        ]);
         worlds.fetch(&["--refmap=refs/heads/*:refs/zz/*"]);
         worlds.fetch(&["origin", "main"]);
         worlds.fetch(&["origin", "b2:refs/remotes/origin/main"]);
@@ -291,8 +297,11 @@ fn s07_packs_and_graphs_that_are_left() {
     each(|worlds| {
         let left = |worlds: &Worlds, below: &str, end: &str| {
             let count = |top: &std::path::PathBuf| {
-                let found = std::fs::read_dir(top.join("here/.git/objects").join(below)).into_iter().flatten();
-                found.filter(|entry| entry.as_ref().unwrap().file_name().to_str().unwrap().ends_with(end)).count()
+                let found =
+                    std::fs::read_dir(top.join("here/.git/objects").join(below)).into_iter().flatten();
+                found
+                    .filter(|entry| entry.as_ref().unwrap().file_name().to_str().unwrap().ends_with(end))
+                    .count()
             };
             let counts: Vec<_> = worlds.tops().iter().map(count).collect();
             assert_eq!(counts[0], counts[1], "{below}/*{end}");

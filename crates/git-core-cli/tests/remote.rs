@@ -60,7 +60,9 @@ fn s07_remotes_are_renamed_and_removed() {
         worlds.here(&["config", "branch.other.remote", "two"]);
         worlds.here(&["config", "branch.other.merge", "refs/heads/main"]);
         worlds.here(&["config", "remote.pushDefault", "origin"]);
-        for bad in [&["rename"][..], &["rename", "origin"], &["rename", "nope", "x"], &["rename", "origin", "two"]] {
+        for bad in
+            [&["rename"][..], &["rename", "origin"], &["rename", "nope", "x"], &["rename", "origin", "two"]]
+        {
             run(bad);
         }
         run(&["rename", "origin", "b b"]);

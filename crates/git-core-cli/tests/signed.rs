@@ -192,13 +192,26 @@ fn signed_pushes_are_told_to_hooks_as_in_git() {
         push(&["-c", "push.gpgSign=true", "push", "--no-signed", "../dst", "main:g"]);
         push(&["-c", "push.gpgSign=true", "push", "--signed=no", "../dst", "main:h"]);
         push(&["send-pack", "--signed", "../dst", "main:i"]);
-        push(&["-c", "gpg.format=x509", "-c", "gpg.x509.program=../gpg", "push", "--signed", "../dst", "main:j"]);
+        push(&[
+            "-c",
+            "gpg.format=x509",
+            "-c",
+            "gpg.x509.program=../gpg",
+            "push",
+            "--signed",
+            "../dst",
+            "main:j",
+        ]);
         push(&["push", "--signed", "../dst", "main:j"]);
         push(&["push", "--signed", "-n", "../dst", "main:k"]);
         push(&["push", "--signed", &format!("file://{}", world.dst().display()), "main:l"]);
         said
     });
-    assert!(said[1].contains("GIT_PUSH_CERT=<id>\nGIT_PUSH_CERT_KEY=\nGIT_PUSH_CERT_NONCE=<nonce>"), "{}", said[1]);
+    assert!(
+        said[1].contains("GIT_PUSH_CERT=<id>\nGIT_PUSH_CERT_KEY=\nGIT_PUSH_CERT_NONCE=<nonce>"),
+        "{}",
+        said[1]
+    );
     assert!(said[1].contains("| pushee ../dst\n| nonce <nonce>\n| \n"), "{}", said[1]);
     assert!(said[5].contains("sign --status-fd=2 -bsau A KEY\n"), "{}", said[5]);
 }
@@ -239,7 +252,18 @@ fn what_keeps_a_push_from_being_signed_is_told_as_git_tells_it() {
         push(&["push", "--signed", "../dst", "main"]);
         push(&["-c", "gpg.program=true", "push", "--signed", "../dst", "main"]);
         push(&["-c", "gpg.format=ssh", "push", "--signed", "../dst", "main"]);
-        push(&["-c", "gpg.format=ssh", "-c", "gpg.ssh.program=false", "-c", "user.signingKey=ssh-x", "push", "--signed", "../dst", "main"]);
+        push(&[
+            "-c",
+            "gpg.format=ssh",
+            "-c",
+            "gpg.ssh.program=false",
+            "-c",
+            "user.signingKey=ssh-x",
+            "push",
+            "--signed",
+            "../dst",
+            "main",
+        ]);
         push(&["push", "--signed=maybe", "../dst", "main"]);
         push(&["-c", "push.gpgSign=maybe", "push", "../dst", "main"]);
         world.at_server(&["config", "--unset", "receive.certNonceSeed"]);

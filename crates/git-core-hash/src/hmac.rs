@@ -35,7 +35,8 @@ mod tests {
 
     #[test]
     fn the_examples_of_rfc_2202_and_rfc_4231() {
-        let (what, sha1, sha256) = (b"what do ya want for nothing?", ObjectFormat::Sha1, ObjectFormat::Sha256);
+        let (what, sha1, sha256) =
+            (b"what do ya want for nothing?", ObjectFormat::Sha1, ObjectFormat::Sha256);
         assert_eq!(hex(sha1, b"Jefe", what), "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
         assert_eq!(
             hex(sha256, b"Jefe", what),

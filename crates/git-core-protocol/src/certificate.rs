@@ -203,7 +203,8 @@ mod tests {
     fn odd_certificates() {
         assert!(SignedCertificate::parse("certificate").is_err());
         // The empty line of the signature is not that of the certificate.
-        let odd = SignedCertificate::parse([b"certificate version 0.1\nnonce 1\n", SIGNATURE].concat()).unwrap();
+        let odd =
+            SignedCertificate::parse([b"certificate version 0.1\nnonce 1\n", SIGNATURE].concat()).unwrap();
         assert_eq!((odd.command_lines().count(), odd.nonce().unwrap()), (0, "1".into()));
         let bare = SignedCertificate::parse("certificate version 0.1\n\na b c\n").unwrap();
         assert_eq!((bare.command_lines().count(), bare.signature()), (1, &b""[..]));

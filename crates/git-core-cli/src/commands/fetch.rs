@@ -68,9 +68,7 @@ fn run(globals: &Globals, args: Args) -> Result<ExitCode, Failure> {
         match names.len() {
             0 | 1 => one = Some(names.pop().unwrap_or_else(|| name.into())),
             _ if count > 1 => {
-                return Err(Failure::fatal(
-                    "fetching a group and specifying refspecs does not make sense",
-                ));
+                return Err(Failure::fatal("fetching a group and specifying refspecs does not make sense"));
             }
             _ => {}
         }
@@ -178,7 +176,8 @@ pub(super) fn fetch_one(
     if let Some(aborted) = &fetched.aborted {
         screen.say(format_args!("error: {}", aborted.reason));
     }
-    let in_the_way = |update: &UpdateStatus| matches!(update, UpdateStatus::Failed(failed) if failed.name_conflict);
+    let in_the_way =
+        |update: &UpdateStatus| matches!(update, UpdateStatus::Failed(failed) if failed.name_conflict);
     if fetched.updates.iter().any(|update| in_the_way(&update.status)) {
         screen.say(format_args!(
             "error: some local refs could not be updated; try running\n 'git remote prune {named}' to remove any old, \
@@ -209,8 +208,7 @@ fn refspecs(operands: Vec<Vec<u8>>, stdin: bool) -> Result<Vec<Refspec>, Failure
     while let Some(text) = operands.next() {
         let text = match text.as_slice() {
             b"tag" => {
-                let name =
-                    operands.next().ok_or_else(|| Failure::fatal("you need to specify a tag name"))?;
+                let name = operands.next().ok_or_else(|| Failure::fatal("you need to specify a tag name"))?;
                 [b"refs/tags/", name.as_slice(), b":refs/tags/", name.as_slice()].concat()
             }
             _ => text,
@@ -219,8 +217,8 @@ fn refspecs(operands: Vec<Vec<u8>>, stdin: bool) -> Result<Vec<Refspec>, Failure
     }
     if stdin {
         for line in input::lines(input::stdin()) {
-            let line = line
-                .map_err(|error| Failure::fatal(format_args!("cannot read standard input: {error}")))?;
+            let line =
+                line.map_err(|error| Failure::fatal(format_args!("cannot read standard input: {error}")))?;
             specs.push(parse(&line)?);
         }
     }

@@ -122,8 +122,9 @@ pub(super) fn read(mut args: Args, config: &Config) -> Result<Chosen, Failure> {
         multiple: false,
         jobs: None,
         parallel: match config.int("fetch.parallel")? {
-            Some(jobs) => usize::try_from(jobs)
-                .map_err(|_| Failure::fatal("fetch.parallel cannot be negative"))?,
+            Some(jobs) => {
+                usize::try_from(jobs).map_err(|_| Failure::fatal("fetch.parallel cannot be negative"))?
+            }
             None => 1,
         },
         talk: Talk::Usual,
@@ -271,7 +272,10 @@ impl Chosen {
             "jobs" => {
                 let text = args.text()?;
                 let jobs: i64 = text.parse().map_err(|_| {
-                    Failure::usage("option `jobs' expects an integer value with an optional k/m/g suffix", args.usage())
+                    Failure::usage(
+                        "option `jobs' expects an integer value with an optional k/m/g suffix",
+                        args.usage(),
+                    )
                 })?;
                 self.jobs = usize::try_from(jobs).ok();
             }

@@ -149,7 +149,8 @@ impl<'a> Table<'a> {
             self.screen.say(format_args!("From {}", self.url));
         }
         let (flag, what, note) = self.columns(update);
-        let here = update.local.as_ref().map_or_else(|| "FETCH_HEAD".to_owned(), |name| pretty(name.as_bytes()));
+        let here =
+            update.local.as_ref().map_or_else(|| "FETCH_HEAD".to_owned(), |name| pretty(name.as_bytes()));
         let (summary, width) = (self.summary, self.width);
         let names = match self.layout {
             Layout::Compact => compact(&source(update), &here, width),

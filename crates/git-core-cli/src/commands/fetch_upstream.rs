@@ -64,7 +64,12 @@ fn current(repository: &Repository) -> Result<Option<RefName>, Failure> {
     })
 }
 
-fn follow(repository: &Repository, branch: &RefName, remote: &Remote, there: &RefName) -> Result<(), Failure> {
+fn follow(
+    repository: &Repository,
+    branch: &RefName,
+    remote: &Remote,
+    there: &RefName,
+) -> Result<(), Failure> {
     let Some(layout) = repository.layout() else { return Ok(()) };
     let short = branch.short();
     let key = |name: &str| Key::new("branch", Some(short.as_bytes()), name);

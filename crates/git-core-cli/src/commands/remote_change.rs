@@ -31,7 +31,9 @@ pub(super) const REMOVE: Command = Command {
 fn branches_of(config: &Config, variable: &str, remote: &BString) -> Result<Vec<BString>, Failure> {
     let mut found = Vec::new();
     for branch in config.subsections("branch") {
-        if config.text([b"branch.", branch.as_bytes(), b".", variable.as_bytes()].concat())? == Some(remote.as_bstr()) {
+        if config.text([b"branch.", branch.as_bytes(), b".", variable.as_bytes()].concat())?
+            == Some(remote.as_bstr())
+        {
             found.push(branch.to_owned());
         }
     }
@@ -64,7 +66,10 @@ pub(super) fn rename(work: &Work<'_>, mut args: Args) -> Result<ExitCode, Failur
     for entry in config.get_all([b"remote.", old.as_slice(), b".fetch"].concat()) {
         lines.push(entry.to_text()?.to_owned());
     }
-    let (from, to) = ([b":refs/remotes/", old.as_slice(), b"/"].concat(), [b":refs/remotes/", new.as_slice(), b"/"].concat());
+    let (from, to) = (
+        [b":refs/remotes/", old.as_slice(), b"/"].concat(),
+        [b":refs/remotes/", new.as_slice(), b"/"].concat(),
+    );
     let mut usual = false;
     for line in &mut lines {
         if line.contains_str(&from) {
@@ -104,7 +109,10 @@ pub(super) fn rename(work: &Work<'_>, mut args: Args) -> Result<ExitCode, Failur
 
 /// Moves the remote-tracking branches, with their reflogs.
 fn move_refs(work: &Work<'_>, old: &BString, new: &BString) -> Result<(), Failure> {
-    let (from, to) = ([b"refs/remotes/", old.as_slice(), b"/"].concat(), [b"refs/remotes/", new.as_slice(), b"/"].concat());
+    let (from, to) = (
+        [b"refs/remotes/", old.as_slice(), b"/"].concat(),
+        [b"refs/remotes/", new.as_slice(), b"/"].concat(),
+    );
     let mut moves = Vec::new();
     work.repository.snapshot()?.for_each_ref(&from, &mut |found| {
         if let Ok(renamed) = RefName::new([to.as_slice(), &found.name.as_bytes()[from.len()..]].concat()) {

@@ -95,10 +95,8 @@ impl Report<'_> {
             [] => drop(writeln!(out, "  HEAD branch: (unknown)")),
             [one] => drop(writeln!(out, "  HEAD branch: {one}")),
             many => {
-                let _ = writeln!(
-                    out,
-                    "  HEAD branch (remote HEAD is ambiguous, may be one of the following):"
-                );
+                let _ =
+                    writeln!(out, "  HEAD branch (remote HEAD is ambiguous, may be one of the following):");
                 many.iter().for_each(|head| drop(writeln!(out, "    {head}")));
             }
         }
@@ -110,9 +108,12 @@ impl Report<'_> {
         let specs = self.remote.fetch_specs();
         let mut lines: BTreeMap<BString, String> = BTreeMap::new();
         if let Some(there) = self.there {
-            let here: Vec<&RefName> = there.iter().filter(|one| one.id.is_some()).map(|one| &one.name).collect();
+            let here: Vec<&RefName> =
+                there.iter().filter(|one| one.id.is_some()).map(|one| &one.name).collect();
             for spec in specs.iter().filter(|spec| !spec.is_negative()) {
-                let Ok(mapped) = refspec::fetch(std::slice::from_ref(spec), here.iter().copied()) else { continue };
+                let Ok(mapped) = refspec::fetch(std::slice::from_ref(spec), here.iter().copied()) else {
+                    continue;
+                };
                 for mapping in mapped {
                     let refspec::FetchSource::Ref(source) = &mapping.src else { continue };
                     let tracked = match &mapping.dst {
@@ -187,7 +188,8 @@ impl Report<'_> {
     }
 
     fn pushed_by_specs(&self) -> Vec<Pushed> {
-        let matching = |forced| Pushed { from: "(matching)".into(), to: "(matching)".into(), forced, status: None };
+        let matching =
+            |forced| Pushed { from: "(matching)".into(), to: "(matching)".into(), forced, status: None };
         if self.remote.push_specs().is_empty() {
             return vec![matching(false)];
         }
@@ -230,7 +232,9 @@ impl Report<'_> {
         for mapping in mappings {
             let old = ids.get(&mapping.dst).copied();
             let (from, new) = match &mapping.src {
-                PushSource::Ref(name) => (short(name.as_bytes()), self.work.repository.refs().id(name.as_bytes())?),
+                PushSource::Ref(name) => {
+                    (short(name.as_bytes()), self.work.repository.refs().id(name.as_bytes())?)
+                }
                 PushSource::Revision(text) => (text.clone(), self.work.repository.resolve(text).ok()),
                 PushSource::Nothing => ("(delete)".into(), None),
             };

@@ -16,8 +16,8 @@ use git_core::pack::{DeltaForm, Reuse};
 use git_core::store::filter::{FilterSpec, ObjectFilter};
 use git_core::store::fs::bitmap_options;
 use git_core::store::maintenance::{
-    Borrowed, CruftOptions, FilterOptions, KeptObjects, MultiPackIndex, Redundant, RepackOptions, RepackReport, ReverseFiles, Scope,
-    ServerInfo, Unreachable, repack,
+    Borrowed, CruftOptions, FilterOptions, KeptObjects, MultiPackIndex, Redundant, RepackOptions,
+    RepackReport, ReverseFiles, Scope, ServerInfo, Unreachable, repack,
 };
 use std::path::PathBuf;
 use std::process::ExitCode;

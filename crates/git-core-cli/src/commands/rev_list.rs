@@ -21,7 +21,7 @@ use git_core::store::Snapshot;
 use git_core::store::filter::{FilterSpec, Named, ObjectFilter};
 use git_core::store::walk::{
     self, CountOptions, History, HistoryCommit, HistoryMark, HistoryQuery, MissingExcludes, MissingObjects,
-    PromisedObjects, Promised, Query, UseBitmap,
+    Promised, PromisedObjects, Query, UseBitmap,
 };
 use std::collections::{BTreeSet, HashSet};
 use std::io::Write;
@@ -88,7 +88,8 @@ pub(super) struct Request {
 
 fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     let usage = args.usage();
-    let fetches = !args.mention(|text| text.starts_with(b"--missing") || text == b"--exclude-promisor-objects");
+    let fetches =
+        !args.mention(|text| text.starts_with(b"--missing") || text == b"--exclude-promisor-objects");
     let repository = if fetches { repo::open(globals)? } else { repo::open_as_it_is(globals)? };
     let snapshot = repository.seen(Seen::History)?;
     let paths = args.split_paths()?;

@@ -155,8 +155,11 @@ fn s03_working_trees_that_are_gone_are_forgotten() {
         let [theirs, ours] = both_quietly(&repo, &args, &prepare);
         let left = |repo: &Repo| {
             let dir = repo.path.join(".git/worktrees");
-            let mut names: Vec<_> =
-                std::fs::read_dir(dir).into_iter().flatten().map(|entry| entry.unwrap().file_name()).collect();
+            let mut names: Vec<_> = std::fs::read_dir(dir)
+                .into_iter()
+                .flatten()
+                .map(|entry| entry.unwrap().file_name())
+                .collect();
             names.sort();
             names
         };
@@ -187,7 +190,8 @@ fn s04_objects_of_the_core_island_come_first() {
     for format in FORMATS {
         let repo = Repo::small(format);
         for n in 0..12 {
-            let text: String = (0..200).map(|line| format!("{} {line}\n", if line % 12 == n { n } else { 0 })).collect();
+            let text: String =
+                (0..200).map(|line| format!("{} {line}\n", if line % 12 == n { n } else { 0 })).collect();
             std::fs::write(repo.path.join("f"), text).unwrap();
             git(&repo.path, &["commit", "-q", "-a", "-m", "more"]);
             git(&repo.path, &["update-ref", &format!("refs/forks/{}/main", n % 3), "HEAD"]);
@@ -206,7 +210,12 @@ fn s04_objects_of_the_core_island_come_first() {
                 let dir = copy.path.join(".git/objects/pack");
                 let idx = files(&dir).into_iter().find(|name| name.ends_with(".idx")).unwrap();
                 let option = format!("--object-format={format}");
-                let listed = output(Program::Git, &copy.path, &["show-index", &option], &std::fs::read(dir.join(idx)).unwrap());
+                let listed = output(
+                    Program::Git,
+                    &copy.path,
+                    &["show-index", &option],
+                    &std::fs::read(dir.join(idx)).unwrap(),
+                );
                 let mut rows: Vec<(u64, String)> = String::from_utf8(listed)
                     .unwrap()
                     .lines()

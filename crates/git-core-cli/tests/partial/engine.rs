@@ -31,7 +31,12 @@ fn grown(format: &str) -> (World, PathBuf) {
 fn broken(here: &Path, format: &str) {
     let gone = "12".repeat(if format == "sha1" { 20 } else { 32 });
     for (name, entry) in [("blob", "100644 blob"), ("tree", "40000 tree")] {
-        let tree = output(Program::Git, here, &["mktree", "--missing"], format!("{entry} {gone}\tgone\n").as_bytes());
+        let tree = output(
+            Program::Git,
+            here,
+            &["mktree", "--missing"],
+            format!("{entry} {gone}\tgone\n").as_bytes(),
+        );
         let tree = String::from_utf8(tree).unwrap();
         let commit = git(here, &["commit-tree", "-m", "x", "-p", "one", tree.trim()]);
         git(here, &["update-ref", &format!("refs/gone/{name}"), &commit]);
@@ -115,7 +120,12 @@ fn s04_what_was_promised_is_left_out_of_lists() {
             assert_eq!((ours.0, &ours.2), (theirs.0, &theirs.2), "{format} {args:?}");
             assert_eq!(ours.0, Some(128));
         }
-        let gone = offline(Program::Ours, &here, &["rev-list", "--exclude-promisor-objects", "refs/gone/commit"], b"");
+        let gone = offline(
+            Program::Ours,
+            &here,
+            &["rev-list", "--exclude-promisor-objects", "refs/gone/commit"],
+            b"",
+        );
         assert_eq!(gone.0, Some(128));
     }
 }
@@ -129,7 +139,11 @@ fn ids_of(here: &Path, pack: &[u8]) -> BTreeSet<String> {
     let idx = std::fs::read(path.with_extension("idx")).unwrap();
     let format = git(here, &["rev-parse", "--show-object-format"]);
     let listed = output(Program::Git, here, &["show-index", &format!("--object-format={format}")], &idx);
-    String::from_utf8(listed).unwrap().lines().map(|line| line.split(' ').nth(1).unwrap().to_owned()).collect()
+    String::from_utf8(listed)
+        .unwrap()
+        .lines()
+        .map(|line| line.split(' ').nth(1).unwrap().to_owned())
+        .collect()
 }
 
 #[test]
@@ -145,7 +159,8 @@ fn s04_what_was_promised_is_left_out_of_packs() {
             ("--exclude-promisor-objects --all --unpacked", ""),
             ("--missing=allow-promisor --all", ""),
         ] {
-            let args: Vec<&str> = ["pack-objects", "-q", "--stdout"].into_iter().chain(args.split(' ')).collect();
+            let args: Vec<&str> =
+                ["pack-objects", "-q", "--stdout"].into_iter().chain(args.split(' ')).collect();
             let [theirs, ours] = [Program::Git, Program::Ours].map(|program| {
                 let mut command = command(program, &here);
                 command.env("GIT_NO_LAZY_FETCH", "1").args(&args).stdin(std::process::Stdio::piped());
@@ -163,7 +178,8 @@ fn s04_what_was_promised_is_left_out_of_packs() {
             ("--exclude-promisor-objects --revs", "refs/gone/tree\n"),
             ("--missing=allow-promisor --revs", "refs/gone/blob\n"),
         ] {
-            let args: Vec<&str> = ["pack-objects", "-q", "--stdout"].into_iter().chain(args.split(' ')).collect();
+            let args: Vec<&str> =
+                ["pack-objects", "-q", "--stdout"].into_iter().chain(args.split(' ')).collect();
             for program in [Program::Git, Program::Ours] {
                 let done = offline(program, &here, &args, input.as_bytes());
                 assert_eq!(done.0, Some(128), "{program:?} {args:?}");
@@ -187,7 +203,9 @@ fn places(here: &Path) -> BTreeSet<String> {
         let kind = kind.unwrap_or("usual");
         let idx = std::fs::read(&path).unwrap();
         let option = format!("--object-format={format}");
-        for line in String::from_utf8(output(Program::Git, here, &["show-index", &option], &idx)).unwrap().lines() {
+        for line in
+            String::from_utf8(output(Program::Git, here, &["show-index", &option], &idx)).unwrap().lines()
+        {
             found.insert(format!("{kind} {}", line.split(' ').nth(1).unwrap()));
         }
     }
@@ -208,7 +226,11 @@ fn copied(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let to = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() { copied(&entry.path(), &to) } else { drop(std::fs::copy(entry.path(), to)) }
+        if entry.file_type().unwrap().is_dir() {
+            copied(&entry.path(), &to)
+        } else {
+            drop(std::fs::copy(entry.path(), to))
+        }
     }
 }
 
@@ -333,7 +355,8 @@ fn s03_repack_divides_by_a_filter() {
                 std::fs::create_dir_all(beside.join("pack")).unwrap();
                 let args = args.replace("TO", beside.join("pack/pack").to_str().unwrap());
                 // What went elsewhere is found there.
-                std::fs::write(there.join("objects/info/alternates"), format!("{}\n", beside.display())).unwrap();
+                std::fs::write(there.join("objects/info/alternates"), format!("{}\n", beside.display()))
+                    .unwrap();
                 let done = offline(program, &there, &args.split(' ').collect::<Vec<_>>(), b"");
                 if done.0 == Some(0) {
                     git(&there, &["fsck", "--full"]);

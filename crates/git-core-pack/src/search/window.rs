@@ -183,9 +183,9 @@ impl<'a> Worker<'a> {
             }
             // What is within the bound is worth its depth: a shorter chain may cost some bytes, since it leaves more room for
             // the objects that come after.
-            let better = best.as_ref().is_none_or(|best| {
-                self.trial.len() != self.best.len() || base.depth + 1 < best.depth
-            });
+            let better = best
+                .as_ref()
+                .is_none_or(|best| self.trial.len() != self.best.len() || base.depth + 1 < best.depth);
             if better {
                 std::mem::swap(&mut self.best, &mut self.trial);
                 best = Some(Best { at, depth: base.depth + 1 });

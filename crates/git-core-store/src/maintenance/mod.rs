@@ -27,8 +27,9 @@ pub use prune::{PruneOptions, Pruned, prune};
 pub use prune_packed::prune_packed;
 pub use reflog::{ReflogAges, ReflogExpiry, expire_reflogs};
 pub use repack::{
-    BatchOptions, Borrowed, CruftOptions, FilterOptions, KeptObjects, MultiPackIndex, Redundant, RepackOptions,
-    RepackReport, ReverseFiles, Scope, ServerInfo, Unreachable, expire_packs, loosen_unreachable, repack, repack_batch,
+    BatchOptions, Borrowed, CruftOptions, FilterOptions, KeptObjects, MultiPackIndex, Redundant,
+    RepackOptions, RepackReport, ReverseFiles, Scope, ServerInfo, Unreachable, expire_packs,
+    loosen_unreachable, repack, repack_batch,
 };
 pub use roots::{Roots, roots};
 pub use server_info::update as update_server_info;

@@ -4,7 +4,8 @@ use super::{MaintenanceError, Roots};
 use crate::Snapshot;
 use crate::filter::ObjectFilter;
 use crate::walk::{
-    Counted, ObjectSet, PackOrder, PromisedObjects, Query, count_for_pack, has_promises, reachable, reachable_named,
+    Counted, ObjectSet, PackOrder, PromisedObjects, Query, count_for_pack, has_promises, reachable,
+    reachable_named,
 };
 use git_core_object::{Context, Kind, ObjectId, ReadError, TagRef, TreeRef};
 use std::sync::Arc;

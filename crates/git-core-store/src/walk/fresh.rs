@@ -52,18 +52,24 @@ impl Version {
                 break;
             }
             let (entry, end) = entry_at(format, id, &self.content, at)?;
+            // What the earlier version has before it is gone.
+            let (before, mut named) = (row, false);
+            while row < old.starts.len() && !named {
+                let (other, _) = entry_at(format, id, &old.content, old.start(row))?;
+                match entry_order((other.name, other.mode.kind()), (entry.name, entry.mode.kind())) {
+                    Ordering::Less => row += 1,
+                    Ordering::Equal => named = true,
+                    Ordering::Greater => break,
+                }
+            }
+            if named && row > before {
+                // It may be the same.
+                continue;
+            }
+            row += usize::from(named);
             self.starts.push(at as u32);
             fresh.push(at as u32);
             at = end;
-            // What the earlier version has before it is gone.
-            while row < old.starts.len() {
-                let (other, _) = entry_at(format, id, &old.content, old.start(row))?;
-                let order = entry_order((other.name, other.mode.kind()), (entry.name, entry.mode.kind()));
-                row += usize::from(order != Ordering::Greater);
-                if order != Ordering::Less {
-                    break;
-                }
-            }
         }
         Ok(())
     }

@@ -383,11 +383,7 @@ impl Tips {
     }
 
     /// As far as they are there; what is not is added to `gone`.
-    fn there(
-        snapshot: &dyn Snapshot,
-        ids: &[ObjectId],
-        gone: &mut Vec<ObjectId>,
-    ) -> Result<Self, ReadError> {
+    fn there(snapshot: &dyn Snapshot, ids: &[ObjectId], gone: &mut Vec<ObjectId>) -> Result<Self, ReadError> {
         let (mut tips, mut buf) = (Tips::default(), Vec::new());
         for id in ids {
             let (id, kind) = match peel(snapshot, *id, &mut buf, &mut tips.tags) {

@@ -20,8 +20,8 @@ pub use fetch::{
 pub use fetch_head::FetchHeadEntry;
 pub(crate) use promised::fetch_promised;
 pub use push::{
-    Absent, Atomic, BeforePush, CertificateSigner, DryRun, FollowTags, Force, IfIncludes, Lease, LeaseAll, LeaseValue, Leases,
-    Otherwise, PushOptions, PushStatus, Pushed, PushedRef, Quiet, SignPush,
+    Absent, Atomic, BeforePush, CertificateSigner, DryRun, FollowTags, Force, IfIncludes, Lease, LeaseAll,
+    LeaseValue, Leases, Otherwise, PushOptions, PushStatus, Pushed, PushedRef, Quiet, SignPush,
 };
 pub use tags::Tags;
 

@@ -10,8 +10,8 @@ mod seen;
 
 pub use graph::GraphError;
 pub use objects::{FindError, ObjectWriter, Storable};
-pub use open::{Environment, InitKind, InitOptions, OpenError, Template};
 pub(crate) use open::now;
+pub use open::{Environment, InitKind, InitOptions, OpenError, Template};
 pub use promised::Links;
 pub use refs::{RefError, Refs};
 pub use seen::{ReplaceRefs, Seen};

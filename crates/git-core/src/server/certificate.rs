@@ -166,7 +166,17 @@ mod tests {
             assert_eq!(status(&signed, Some(&asked), mode), NonceStatus::Ok);
             assert_eq!(status(&signed, None, mode), NonceStatus::Missing);
             let forged = SignedPushes::new("guess").nonce(format, 1000);
-            for bad in ["", "-", "x", "1000", "1000-", "-1000-ab", &forged, &format!("{asked}0"), "99999999999999999999-a"] {
+            for bad in [
+                "",
+                "-",
+                "x",
+                "1000",
+                "1000-",
+                "-1000-ab",
+                &forged,
+                &format!("{asked}0"),
+                "99999999999999999999-a",
+            ] {
                 assert_eq!(status(&signed, Some(bad), mode), NonceStatus::Bad, "{bad}");
             }
         }

@@ -1,12 +1,12 @@
 //! What a repository's own configuration says about serving it: git's `uploadpack.*`, `receive.*`, `transfer.*`.
 
-use super::{HiddenRefs, SignedPushes};
 use super::filters::FilterPolicy;
 use super::fsck::{FsckChecks, Wanted};
 use super::haves::AlternateTips;
 use super::policy::{CurrentBranch, DeleteCurrent, Permission, ShallowPush, Words};
 use super::session::SessionOptions;
 use super::trees::work_trees;
+use super::{HiddenRefs, SignedPushes};
 use crate::Repository;
 use crate::hooks::PushHooks;
 use crate::send::WholePacks;

@@ -1,10 +1,10 @@
 //! One repository, open for one peer: the answers that upload-pack and receive-pack ask for.
 
+use super::certificate::PushedCertificate;
 use super::filters::FilterPolicy;
 use super::haves::AlternateTips;
 use super::listing::Listing;
 use super::policy::ReceivePolicy;
-use super::certificate::PushedCertificate;
 use super::receive;
 use super::shallow;
 use super::sink::QuarantineSink;

@@ -106,13 +106,9 @@ mod tests {
 
     #[test]
     fn status_lines_are_read_as_git_reads_them() {
-        for (word, letter) in [
-            ("GOODSIG", "G"),
-            ("BADSIG", "B"),
-            ("EXPSIG", "X"),
-            ("EXPKEYSIG", "Y"),
-            ("REVKEYSIG", "R"),
-        ] {
+        for (word, letter) in
+            [("GOODSIG", "G"), ("BADSIG", "B"), ("EXPSIG", "X"), ("EXPKEYSIG", "Y"), ("REVKEYSIG", "R")]
+        {
             let line = format!("{word} 0123 A B <a@b>");
             assert_eq!(of(&[&line]), (letter, "0123".to_owned(), "A B <a@b>".to_owned()));
         }
@@ -132,7 +128,12 @@ mod tests {
         assert_eq!((found.signer, found.key), ("a with key b".into(), "SHA256:x/y".into()));
         let found = ssh(b"Good \"git\" signature with ED25519 key SHA256:x\n");
         assert_eq!((found.status.letter(), found.signer, found.key), ("G", "".into(), "SHA256:x".into()));
-        for text in ["", "Could not verify signature.", "Good \"git\" signature for", "Good \"file\" signature for a with R key k"] {
+        for text in [
+            "",
+            "Could not verify signature.",
+            "Good \"git\" signature for",
+            "Good \"file\" signature for a with R key k",
+        ] {
             assert_eq!(ssh(text.as_bytes()).status, SignatureStatus::Bad, "{text}");
         }
     }

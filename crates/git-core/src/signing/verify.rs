@@ -46,10 +46,12 @@ impl SigningPrograms {
         let file = scratch(".git_vtag_tmp", signature)?;
         let (allowed, file) = (allowed.as_os_str(), file.path().as_os_str());
         let revoked = self.revoked.as_ref().filter(|path| {
-            let there = self.directory.as_ref().map_or_else(|| path.to_path_buf(), |dir| dir.join(path)).exists();
+            let there =
+                self.directory.as_ref().map_or_else(|| path.to_path_buf(), |dir| dir.join(path)).exists();
             if !there {
                 let path = path.display();
-                self.notice.say(&format!("warning: ssh signing revocation file configured but not found: {path}"));
+                self.notice
+                    .say(&format!("warning: ssh signing revocation file configured but not found: {path}"));
             }
             there
         });

@@ -3,7 +3,9 @@
 use super::{FilesRefs, RefsCommit, reflog};
 use crate::CommitError;
 use git_core_object::Context;
-use git_core_ref::{Change, Deref, Expected, LogMessage, RefEdit, RefName, RefTransaction, ReflogLine, Target};
+use git_core_ref::{
+    Change, Deref, Expected, LogMessage, RefEdit, RefName, RefTransaction, ReflogLine, Target,
+};
 use std::collections::HashMap;
 use std::io;
 
@@ -91,8 +93,13 @@ mod tests {
         std::fs::create_dir(dir.path().join("refs")).unwrap();
         let mut options = RefsOptions::default();
         options.logs = LogUpdates::Usual;
-        let refs =
-            FilesRefs::new(dir.path(), dir.path(), ObjectFormat::Sha1, Arc::new(RealDisk::default()), options);
+        let refs = FilesRefs::new(
+            dir.path(),
+            dir.path(),
+            ObjectFormat::Sha1,
+            Arc::new(RealDisk::default()),
+            options,
+        );
         let name = |text: &str| RefName::new(text).unwrap();
         let id = ObjectId::empty_tree(ObjectFormat::Sha1);
         let cx = Context::new();
@@ -121,7 +128,10 @@ mod tests {
             ]
         );
         let log = std::fs::read_to_string(dir.path().join("logs/refs/remotes/n/a")).unwrap();
-        assert!(log.contains("\tfirst\n") && log.ends_with("\trefs/remotes/o/a to refs/remotes/n/a\n"), "{log}");
+        assert!(
+            log.contains("\tfirst\n") && log.ends_with("\trefs/remotes/o/a to refs/remotes/n/a\n"),
+            "{log}"
+        );
         assert!(!dir.path().join("logs/refs/remotes/o").exists());
         // A name that is taken leaves all as it is.
         let taken = [(name("refs/remotes/n/a"), name("refs/remotes/n/b"))];

@@ -20,8 +20,8 @@ pub use batch::{BatchOptions, repack_batch};
 pub use expire::expire_packs;
 pub use loosen::loosen_unreachable;
 pub use options::{
-    Borrowed, CruftOptions, FilterOptions, KeptObjects, MultiPackIndex, Redundant, RepackOptions, RepackReport, ReverseFiles,
-    Scope, ServerInfo, Unreachable,
+    Borrowed, CruftOptions, FilterOptions, KeptObjects, MultiPackIndex, Redundant, RepackOptions,
+    RepackReport, ReverseFiles, Scope, ServerInfo, Unreachable,
 };
 
 use super::files::fan_out;

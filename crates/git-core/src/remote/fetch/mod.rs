@@ -238,12 +238,7 @@ pub enum UpdateStatus {
 impl UpdateStatus {
     /// Whether the ref is not what the remote says, and that is a failure.
     pub const fn is_rejected(&self) -> bool {
-        matches!(
-            self,
-            UpdateStatus::NonFastForward
-                | UpdateStatus::TagClobbered
-                | UpdateStatus::Failed(_)
-        )
+        matches!(self, UpdateStatus::NonFastForward | UpdateStatus::TagClobbered | UpdateStatus::Failed(_))
     }
 }
 
@@ -282,7 +277,8 @@ impl Remote {
     /// # Errors
     /// [`RemoteError::Read`] when the refs here cannot be read.
     pub fn stale(&self, shown: &[AdvertisedRef]) -> Result<Vec<RefUpdate>, RemoteError> {
-        let live: HashSet<&RefName> = shown.iter().filter(|one| one.id.is_some()).map(|one| &one.name).collect();
+        let live: HashSet<&RefName> =
+            shown.iter().filter(|one| one.id.is_some()).map(|one| &one.name).collect();
         Ok(follow::stale_refs(&*self.repository.snapshot()?, &self.fetch, |name| live.contains(name))?)
     }
 

@@ -284,9 +284,11 @@ pub(in crate::remote) fn kind_of(source: &FetchSource) -> (&'static str, BString
     match source {
         FetchSource::Id(id) => ("", id.to_string().into()),
         FetchSource::Ref(name) => {
-            for (prefix, kind) in
-                [("refs/heads/", "branch"), ("refs/tags/", "tag"), ("refs/remotes/", "remote-tracking branch")]
-            {
+            for (prefix, kind) in [
+                ("refs/heads/", "branch"),
+                ("refs/tags/", "tag"),
+                ("refs/remotes/", "remote-tracking branch"),
+            ] {
                 if let Some(short) = name.as_bytes().strip_prefix(prefix.as_bytes()) {
                     return (kind, short.as_bstr().to_owned());
                 }
