@@ -6,7 +6,6 @@ mod abbrev;
 mod allocator;
 mod args;
 mod commands;
-mod dates;
 mod depths;
 mod fail;
 mod filters;

@@ -171,6 +171,7 @@ fn machine(fake: &Fake, service: Service, version: ProtocolVersion, mode: Mode) 
             options.shallow = Arc::new(fake.shallow.clone());
             Box::new(ReceivePack::new(version, mode, options))
         }
+        Service::UploadArchive => unreachable!("archives have tests of their own"),
     }
 }
 

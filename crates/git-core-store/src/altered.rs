@@ -5,7 +5,7 @@
 //! Whoever lists or shows history looks through this. What packs, checks or transfers objects does not: it needs
 //! them as they are.
 
-use crate::{Location, Promisor, Reference, Snapshot, StoredBitmap, StoredMidx, StoredPack};
+use crate::{Location, ObjectReader, Promisor, Reference, Snapshot, StoredBitmap, StoredMidx, StoredPack};
 use bstr::ByteSlice as _;
 use git_core_idx::SharedBytes;
 use git_core_idx::graph::CommitGraph;
@@ -254,6 +254,11 @@ impl Snapshot for Altered {
     ) -> Result<Option<Header>, ReadError> {
         let actual = self.alterations.follow(id)?;
         self.ask(&actual, &mut || self.inner.stream(&actual, sink))
+    }
+
+    fn open_object(&self, id: &ObjectId) -> Result<Option<Box<dyn ObjectReader>>, ReadError> {
+        let actual = self.alterations.follow(id)?;
+        self.ask(&actual, &mut || self.inner.open_object(&actual))
     }
 
     fn commit_graph(&self) -> Option<Arc<CommitGraph<SharedBytes>>> {

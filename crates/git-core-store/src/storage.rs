@@ -4,6 +4,7 @@
 //! received visible together with the refs that need it, in one call. All three are object-safe and blocking.
 //! Every implementation passes the suite in [`conformance`](crate::conformance).
 
+use crate::object_reader::{HeldObject, ObjectReader};
 use crate::{CommitError, ReceiveError, StoredBitmap};
 use git_core_idx::SharedBytes;
 use git_core_idx::graph::CommitGraph;
@@ -151,6 +152,16 @@ pub trait Snapshot: Objects {
         let header = Header { kind, size: content.len() as u64 };
         let _ = sink(header, &content);
         Ok(Some(header))
+    }
+
+    /// Opens an object to be read piece by piece as the reader asks for it; `None` when it is not there. What the
+    /// storage cannot read so is held in memory.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the object is there and cannot be read.
+    fn open_object(&self, id: &ObjectId) -> Result<Option<Box<dyn ObjectReader>>, ReadError> {
+        let mut content = Vec::new();
+        Ok(self.read(id, &mut content)?.map(|kind| HeldObject::boxed(kind, content)))
     }
 
     /// The commit-graph, if there is one that tells of the history as it is to be seen: what it says of a commit

@@ -10,9 +10,12 @@
 #[doc = include_str!("../../../README.md")]
 pub struct Readme;
 
+pub mod abbrev;
+pub mod archive;
 pub mod bundle;
 pub mod counts;
 pub mod hooks;
+pub mod pretty;
 pub mod remote;
 pub mod repository;
 pub mod send;

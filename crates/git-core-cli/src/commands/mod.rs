@@ -1,5 +1,7 @@
 //! The table of commands; each one is a file here.
 
+mod archive;
+mod archive_remote;
 mod bundle;
 mod cat_file;
 mod cat_file_answer;
@@ -61,6 +63,7 @@ mod symbolic_ref;
 mod unpack_objects;
 mod update_ref;
 mod update_ref_stdin;
+mod upload_archive;
 mod upload_pack;
 mod verify_pack;
 
@@ -93,8 +96,10 @@ static COMMANDS: &[Command] = &[
     ls_remote::COMMAND,
     send_pack::COMMAND,
     serve::COMMAND,
+    upload_pack::UPLOAD_ARCHIVE,
     upload_pack::UPLOAD_PACK,
     upload_pack::RECEIVE_PACK,
+    archive::COMMAND,
     bundle::COMMAND,
     cat_file::COMMAND,
     commit_graph::COMMAND,

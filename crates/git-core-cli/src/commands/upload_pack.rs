@@ -1,4 +1,4 @@
-//! `upload-pack` and `receive-pack`: the server's side of one conversation, over standard input and output.
+//! `upload-pack`, `receive-pack` and `upload-archive`: the server's side of one conversation, over standard input and output.
 
 use super::Command;
 use crate::args::{Arg, Args, bytes};
@@ -30,6 +30,13 @@ pub(crate) const RECEIVE_PACK: Command = Command {
     run: |globals, args| run(globals, args, Service::ReceivePack),
 };
 
+pub(crate) const UPLOAD_ARCHIVE: Command = Command {
+    name: "upload-archive",
+    summary: "Send an archive back to git-archive",
+    usage: "git-core upload-archive <repository>",
+    run: |globals, args| run(globals, args, Service::UploadArchive),
+};
+
 fn run(globals: &Globals, mut args: Args, service: Service) -> Result<ExitCode, Failure> {
     let (mut strictness, mut mode, mut path) = (Strictness::Lenient, Mode::Stateful, None);
     let usage = args.usage();
@@ -48,7 +55,12 @@ fn run(globals: &Globals, mut args: Args, service: Service) -> Result<ExitCode, 
         }
     }
     let path = path.ok_or_else(|| Failure::usage("", usage))?;
-    let repository = Repository::enter(&path, strictness, &reach::server_environment(globals)?)?;
+    let opened = Repository::enter(&path, strictness, &reach::server_environment(globals)?);
+    let repository = match opened {
+        Ok(repository) => repository,
+        Err(error) if service == Service::UploadArchive => return super::upload_archive::refuse(&error),
+        Err(error) => return Err(error.into()),
+    };
     let mut options = session_options(&repository)?;
     if let Some(signed) = &mut options.signed {
         signed.place = bytes(path.as_os_str()).into();
@@ -56,6 +68,7 @@ fn run(globals: &Globals, mut args: Args, service: Service) -> Result<ExitCode, 
     let keep_alive = match service {
         Service::UploadPack => options.upload_keep_alive,
         Service::ReceivePack => options.receive_keep_alive,
+        Service::UploadArchive => std::time::Duration::from_secs(5),
     };
     let mut session = StorageSession::new(repository.storage().clone(), options)?;
     let mut stdio = StdioOptions::default();
@@ -73,6 +86,10 @@ fn run(globals: &Globals, mut args: Args, service: Service) -> Result<ExitCode, 
         // The report has said it.
         Err(ServeError::Refused(_)) if service == Service::ReceivePack && mode != Mode::Advertise => {
             Ok(ExitCode::SUCCESS)
+        }
+        // So has the side band.
+        Err(ServeError::Refused(_)) if service == Service::UploadArchive => {
+            Err(Failure::fatal("sent error to the client: git upload-archive: archiver died with error"))
         }
         Err(ServeError::Refused(refusal)) => Err(Failure::fatal(refusal.message())),
         Err(error) => Err(error.into()),

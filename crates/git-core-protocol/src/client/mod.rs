@@ -4,6 +4,7 @@
 //! takes a pack, [`Push`] sends commands and a pack and takes the report. All are a [`Machine`]: a driver polls
 //! it, does what the [`Action`] says, and polls again. Which objects are there is left to a [`GraphWalker`].
 
+mod archive;
 mod error;
 mod fetch;
 mod handshake;
@@ -14,6 +15,7 @@ mod push;
 
 pub use crate::advertisement::{AdvertisedRef, Advertisement};
 pub use crate::server::Command;
+pub use archive::FetchArchive;
 pub use error::ClientError;
 pub use fetch::{Fetch, FetchOptions};
 pub use handshake::Handshake;
@@ -49,7 +51,7 @@ pub enum Action<'a> {
     },
     /// The server has this object too.
     Ack(Ack),
-    /// The next bytes of the pack.
+    /// The next bytes of the pack, or of the archive.
     Pack(&'a [u8]),
     /// A piece of text for the person waiting, as it came, escape sequences included.
     Progress(&'a [u8]),

@@ -1,4 +1,5 @@
-//! The serving side of every conversation, as machines without I/O: [`UploadPack`] and [`ReceivePack`].
+//! The serving side of every conversation, as machines without I/O: [`UploadPack`], [`ReceivePack`] and
+//! [`UploadArchive`].
 //!
 //! A machine takes bytes and answers, and gives bytes and questions; it knows no socket, no clock, no thread
 //! and no repository. Whoever drives one reads what [`Conversation::poll`] wants next, does it, and says so:
@@ -8,6 +9,7 @@
 //! `gitprotocol-pack(5)`, `gitprotocol-v2(5)`, `gitprotocol-capabilities(5)` and `gitprotocol-common(5)` say
 //! what is spoken.
 
+mod archive;
 mod conversation;
 mod error;
 mod input;
@@ -19,6 +21,7 @@ mod refs;
 mod update;
 mod upload;
 
+pub use archive::{ArchiveRequest, UploadArchive};
 pub use conversation::{Conversation, Mode, Outcome, Output};
 pub use error::ServerError;
 pub use options::{ReceivePackOptions, ServerLimits, UploadPackOptions, WantPolicy};

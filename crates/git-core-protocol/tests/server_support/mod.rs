@@ -184,6 +184,7 @@ impl Fake {
                         None => machine.pack_end(),
                     }
                 }
+                Output::SendArchive(request) => panic!("no archive is asked for: {request:?}"),
                 Output::ReceivePack => return Turn::Receive,
                 Output::Update(request) => {
                     let count = request.commands.len();

@@ -105,6 +105,10 @@ impl Connection {
         cx: &Context,
     ) -> Result<Self, TransportError> {
         let mut connection = Connection { carrier, server: Advertisement::default(), service };
+        if service == Service::UploadArchive {
+            // Such a server waits to be asked.
+            return Ok(connection);
+        }
         let mut machine = Handshake::new(service, limits);
         drive::drive(&mut connection, &mut machine, &mut drive::NoOwner, cx)?;
         connection.server = machine.finish()?;

@@ -6,7 +6,7 @@ use super::{
 };
 use bytes::{Buf as _, Bytes};
 use git_core_object::{BoxError, Context, ObjectId};
-use git_core_protocol::client::{Ack, Action, ClientError, Fetch, LsRefs, Machine, Push};
+use git_core_protocol::client::{Ack, Action, ClientError, Fetch, FetchArchive, LsRefs, Machine, Push};
 use git_core_protocol::{ProtocolVersion, ShallowUpdate};
 use std::ops::ControlFlow;
 
@@ -137,6 +137,31 @@ impl Owner<Fetch> for Fetcher<'_> {
         self.walker.ack(ack)
     }
 
+    fn pack(&mut self, bytes: &[u8]) -> Result<(), BoxError> {
+        (self.sink)(bytes)
+    }
+}
+
+/// Fetches the archive that these arguments of `git archive` ask for; its bytes go to `sink` as they come, and
+/// what the server says of it to `cx`.
+///
+/// # Errors
+/// [`TransportError`]; [`TransportError::Caller`] when the sink failed.
+pub fn fetch_archive(
+    connection: &mut Connection,
+    arguments: &[impl AsRef<[u8]>],
+    sink: &mut dyn FnMut(&[u8]) -> Result<(), BoxError>,
+    cx: &Context,
+) -> Result<(), TransportError> {
+    let mut machine = FetchArchive::new(arguments)?;
+    drive(connection, &mut machine, &mut Taker { sink }, cx)
+}
+
+struct Taker<'a> {
+    sink: &'a mut dyn FnMut(&[u8]) -> Result<(), BoxError>,
+}
+
+impl Owner<FetchArchive> for Taker<'_> {
     fn pack(&mut self, bytes: &[u8]) -> Result<(), BoxError> {
         (self.sink)(bytes)
     }

@@ -24,6 +24,8 @@ pub struct ConnectOptions {
     pub upload_pack: OsString,
     /// See [`upload_pack`](Self::upload_pack).
     pub receive_pack: OsString,
+    /// See [`upload_pack`](Self::upload_pack).
+    pub upload_archive: OsString,
     /// What an HTTP client calls itself.
     pub user_agent: String,
     /// Headers that go with each HTTP request; dropped when a redirect leads to another host.
@@ -44,6 +46,7 @@ impl Default for ConnectOptions {
             ssh: SshProgram::default(),
             upload_pack: "git-upload-pack".into(),
             receive_pack: "git-receive-pack".into(),
+            upload_archive: "git-upload-archive".into(),
             user_agent: DEFAULT_AGENT.to_owned(),
             extra_headers: Vec::new(),
             credentials: None,

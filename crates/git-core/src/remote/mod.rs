@@ -1,5 +1,6 @@
 //! Other repositories: connecting to them, fetching from them, pushing to them, cloning them.
 
+mod archive;
 mod clone;
 mod connect;
 mod error;

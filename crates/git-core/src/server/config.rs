@@ -1,5 +1,6 @@
 //! What a repository's own configuration says about serving it: git's `uploadpack.*`, `receive.*`, `transfer.*`.
 
+use super::archives::ArchivePolicy;
 use super::filters::FilterPolicy;
 use super::fsck::{FsckChecks, Wanted};
 use super::haves::AlternateTips;
@@ -39,6 +40,8 @@ pub fn session_options(repository: &Repository) -> Result<SessionOptions, Config
         Some(text) => text != b"ignore",
         None => true,
     };
+    options.archives = ArchivePolicy::Give;
+    options.repository = Some(repository.clone());
     options.upload.filter = allowed("uploadpack.allowFilter")?;
     options.filters = FilterPolicy::of(config)?;
     if config.bool("pack.useBitmaps")?.unwrap_or(true) {

@@ -5,6 +5,7 @@
 //! who carries conversations in a way of their own.
 
 mod access;
+mod archives;
 mod backend;
 mod certificate;
 mod checks;
@@ -27,6 +28,7 @@ mod sink;
 mod trees;
 
 pub use access::{Access, PushAccess};
+pub use archives::ArchivePolicy;
 pub use backend::{Backing, Terms};
 pub use certificate::{NonceStatus, PushedCertificate, SignedPushes};
 pub use checks::ObjectChecks;

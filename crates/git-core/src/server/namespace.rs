@@ -1,8 +1,8 @@
 //! Namespaces: one repository that looks like several, each with the refs below a prefix (`gitnamespaces(7)`).
 
 use crate::store::{
-    CommitError, Committed, Location, PackOptions, PackReceived, Quarantine, ReceiveError, Reference,
-    Snapshot, Storage, StoredBitmap, StoredMidx, StoredPack,
+    CommitError, Committed, Location, ObjectReader, PackOptions, PackReceived, Quarantine, ReceiveError,
+    Reference, Snapshot, Storage, StoredBitmap, StoredMidx, StoredPack,
 };
 use bstr::BString;
 use git_core_idx::SharedBytes;
@@ -271,6 +271,10 @@ impl Snapshot for InsideSnapshot {
         sink: &mut dyn FnMut(Header, &[u8]) -> ControlFlow<()>,
     ) -> Result<Option<Header>, ReadError> {
         self.inner.stream(id, sink)
+    }
+
+    fn open_object(&self, id: &ObjectId) -> Result<Option<Box<dyn ObjectReader>>, ReadError> {
+        self.inner.open_object(id)
     }
 
     fn commit_graph(&self) -> Option<Arc<CommitGraph<SharedBytes>>> {

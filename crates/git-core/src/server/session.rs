@@ -1,5 +1,6 @@
 //! One repository, open for one peer: the answers that upload-pack and receive-pack ask for.
 
+use super::archives::{self, ArchivePolicy};
 use super::certificate::PushedCertificate;
 use super::filters::FilterPolicy;
 use super::haves::AlternateTips;
@@ -9,13 +10,14 @@ use super::receive;
 use super::shallow;
 use super::sink::QuarantineSink;
 use super::{HiddenRefs, Namespace, SignedPushes};
+use crate::Repository;
 use crate::counts::SharedCounts;
 use crate::send::{PackFeed, PackWish, SendOptions};
 use bstr::BString;
 use git_core_object::{Context, ObjectId, Objects as _, ReadError};
 use git_core_protocol::server::{
-    Answer, Haves, HavesQuery, PackRequest, Question, ReceivePackOptions, RefsPurpose, UpdateReport,
-    UpdateRequest, UploadPackOptions, WantPolicy, Wants, WantsQuery,
+    Answer, ArchiveRequest, Haves, HavesQuery, PackRequest, Question, ReceivePackOptions, RefsPurpose,
+    UpdateReport, UpdateRequest, UploadPackOptions, WantPolicy, Wants, WantsQuery,
 };
 use git_core_ref::RefName;
 use git_core_store::filter::{FilterSpec, ObjectFilter};
@@ -53,6 +55,10 @@ pub struct SessionOptions {
     pub upload_keep_alive: Duration,
     /// How often an idle client that pushes hears something (`receive.keepAlive`); likewise.
     pub receive_keep_alive: Duration,
+    /// Whether archives are made.
+    pub archives: ArchivePolicy,
+    /// What archives are made of.
+    pub(super) repository: Option<Repository>,
     /// Where tips of other repositories are found, whose objects are here too.
     pub(super) alternates: Option<AlternateTips>,
     /// Why no push can be taken in, if the configuration makes no sense.
@@ -74,6 +80,8 @@ impl Default for SessionOptions {
             signed: None,
             upload_keep_alive: keep_alive,
             receive_keep_alive: keep_alive,
+            archives: ArchivePolicy::default(),
+            repository: None,
             alternates: None,
             unusable: None,
         }
@@ -239,6 +247,13 @@ impl Session for StorageSession {
         };
         let feed = PackFeed::prepare_shared(snapshot, &wish, &self.counts, cx).map_err(refusal)?;
         Ok(Box::new(feed))
+    }
+
+    fn archive(&mut self, request: ArchiveRequest, cx: &Context) -> Result<Box<dyn PackStream>, Refusal> {
+        match (self.options.archives, &self.options.repository) {
+            (ArchivePolicy::Give, Some(repository)) => archives::begin(repository, &request.arguments, cx),
+            _ => Err(Refusal::forbidden("fatal: no archives are made here")),
+        }
     }
 
     fn receive(&mut self, _cx: &Context) -> Result<Box<dyn PackSink>, Refusal> {
