@@ -13,11 +13,15 @@ use crate::globals::Globals;
 use crate::{input, progress, reach, repo};
 use bstr::{BStr, BString, ByteSlice as _};
 use git_core::Repository;
-use git_core::object::ObjectId;
+use git_core::config::{WildOptions, wildmatch};
+use git_core::object::{ObjectId, Objects as _};
 use git_core::refs::Refspec;
 use git_core::remote::{
     Atomic, DryRun, Fetched, ForcedUpdates, Prune, PruneTags, Remote, RemoteError, UpdateStatus,
 };
+use git_core::transport::client::{ClientError, TransportError};
+use std::io::Write as _;
+use std::ops::ControlFlow;
 use std::process::ExitCode;
 
 pub(crate) const COMMAND: Command = Command {
@@ -74,6 +78,9 @@ fn run(globals: &Globals, args: Args) -> Result<ExitCode, Failure> {
         }
     }
     names.dedup();
+    if chosen.negotiate_only {
+        return negotiate_only(globals, &repository, one.filter(|_| count > 0), &chosen);
+    }
     let fine = match one {
         Some(name) => fetch_one(globals, &repository, &name, &chosen, operands.collect(), &Screen::Live)?,
         None => fetch_many(globals, &repository, &names, &chosen)?,
@@ -146,6 +153,7 @@ pub(super) fn fetch_one(
         Some(limit) => u64::try_from(limit).unwrap_or(0),
         None => config.int("transfer.unpackLimit")?.map_or(100, |limit| u64::try_from(limit).unwrap_or(0)),
     };
+    options.negotiation_tips = tips(repository, &chosen.tips, screen)?;
     options.reflog_message = Some(chosen.action.clone().into());
     let mut link = reach::link(globals)?;
     if let Some(program) = &chosen.upload_pack {
@@ -194,6 +202,83 @@ pub(super) fn fetch_one(
         fetch_upstream::set(&remote, &fetched, screen)?;
     }
     Ok(fine)
+}
+
+/// What `--negotiation-tip` names: refs by a pattern, or an object.
+fn tips(
+    repository: &Repository,
+    given: &[Vec<u8>],
+    screen: &Screen,
+) -> Result<Option<Vec<ObjectId>>, Failure> {
+    if given.is_empty() {
+        return Ok(None);
+    }
+    let snapshot = repository.snapshot()?;
+    let mut tips = Vec::new();
+    for text in given {
+        let shown = text.as_bstr();
+        if !text.iter().any(|byte| matches!(byte, b'*' | b'?' | b'[' | b'\\')) {
+            let id = repository
+                .resolve(text)
+                .map_err(|_| Failure::fatal(format_args!("{shown} is not a valid object")))?;
+            if !snapshot.contains(&id)? {
+                return Err(Failure::fatal(format_args!("the object {shown} does not exist")));
+            }
+            tips.push(id);
+            continue;
+        }
+        let pattern =
+            if text.starts_with(b"refs/") { text.clone() } else { [b"refs/", text.as_slice()].concat() };
+        let before = tips.len();
+        snapshot.for_each_ref(b"", &mut |found| {
+            if wildmatch(&pattern, found.name.as_bytes(), WildOptions::default()) {
+                tips.extend(
+                    git_core::store::revision::follow(&*snapshot, &found.name).ok().and_then(|end| end.1),
+                );
+            }
+            ControlFlow::Continue(())
+        })?;
+        if tips.len() == before {
+            screen.say(format_args!(
+                "warning: ignoring --negotiation-tip={shown} because it does not match any refs"
+            ));
+        }
+    }
+    Ok(Some(tips))
+}
+
+/// `--negotiate-only`: prints what both sides have.
+fn negotiate_only(
+    globals: &Globals,
+    repository: &Repository,
+    named: Option<BString>,
+    chosen: &Chosen,
+) -> Result<ExitCode, Failure> {
+    if chosen.tips.is_empty() {
+        return Err(Failure::fatal("--negotiate-only needs one or more --negotiation-tip=*"));
+    }
+    let Some(named) = named else {
+        return Err(Failure::fatal("must supply remote when using --negotiate-only"));
+    };
+    let remote = repository.remote(&named)?;
+    check_place(&remote)?;
+    let mut options = chosen.options.clone();
+    options.negotiation_tips = tips(repository, &chosen.tips, &Screen::Live)?;
+    let link = reach::link(globals)?;
+    let common = match remote.negotiate(&options, link, &reach::context(false)) {
+        Ok(common) => common,
+        Err(RemoteError::Transport(TransportError::Protocol(ClientError::Unsupported(_)))) => {
+            eprintln!("warning: protocol does not support --negotiate-only, exiting");
+            return Ok(ExitCode::FAILURE);
+        }
+        Err(error) => return Err(unreachable(&remote, error)),
+    };
+    let mut out = crate::output::stdout();
+    for id in common {
+        crate::output::written(writeln!(out, "{id}"))?;
+    }
+    crate::output::finish(out)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 const UNCHECKED: &str = "\

@@ -6,8 +6,8 @@ use crate::fail::Failure;
 use git_core::refs::Refspec;
 use git_core::refs::refspec::Direction;
 use git_core::remote::{
-    Atomic, DryRun, FetchOptions, FilterChoice, Force, ForcedUpdates, KeepPack, Refetch, RemoteEnds, Tags,
-    UpdateHead,
+    Atomic, DryRun, FetchOptions, FilterChoice, Force, ForcedUpdates, KeepPack, Negotiator, Refetch,
+    RemoteEnds, Tags, UpdateHead,
 };
 use git_core::store::config::Config;
 use std::ffi::OsString;
@@ -54,6 +54,9 @@ pub(super) const USAGE: &str = "git-core fetch [<options>] [<repository> [<refsp
                           option to transmit
     -4, --ipv4            use IPv4 addresses only
     -6, --ipv6            use IPv6 addresses only
+    --[no-]negotiation-tip <revision>
+                          report that we have only objects reachable from this object
+    --[no-]negotiate-only do not fetch a packfile; instead, print ancestors of negotiation tips
     --[no-]filter <args>  object filtering
     --[no-]auto-maintenance
                           run 'maintenance --auto' after fetching
@@ -108,6 +111,8 @@ pub(super) struct Chosen {
     pub(super) write_commit_graph: Option<bool>,
     pub(super) auto_gc: bool,
     pub(super) stdin: bool,
+    pub(super) negotiate_only: bool,
+    pub(super) tips: Vec<Vec<u8>>,
     pub(super) depths: Depths,
     /// What reflogs say.
     pub(super) action: String,
@@ -139,12 +144,15 @@ pub(super) fn read(mut args: Args, config: &Config) -> Result<Chosen, Failure> {
         write_commit_graph: None,
         auto_gc: true,
         stdin: false,
+        negotiate_only: false,
+        tips: Vec::new(),
         depths: Depths::default(),
         action: action(args.given()),
     };
     if config.bool("fetch.showForcedUpdates")? == Some(false) {
         chosen.options.forced_updates = ForcedUpdates::Unchecked;
     }
+    chosen.options.negotiator = negotiator(config)?;
     match config.get("fetch.output").map(|entry| entry.to_text()).transpose()? {
         None => {}
         Some(text) if text.eq_ignore_ascii_case(b"full") => {}
@@ -176,6 +184,22 @@ pub(super) fn read(mut args: Args, config: &Config) -> Result<Chosen, Failure> {
         }
     }
     Ok(chosen)
+}
+
+/// `fetch.negotiationAlgorithm`.
+pub(super) fn negotiator(config: &Config) -> Result<Negotiator, Failure> {
+    let usual = match config.bool("feature.experimental")? {
+        Some(true) => Negotiator::Skipping,
+        _ => Negotiator::Consecutive,
+    };
+    let Some(text) = config.text("fetch.negotiationAlgorithm")? else { return Ok(usual) };
+    match text.to_ascii_lowercase().as_slice() {
+        b"default" => Ok(usual),
+        b"consecutive" => Ok(Negotiator::Consecutive),
+        b"skipping" => Ok(Negotiator::Skipping),
+        b"noop" => Ok(Negotiator::Noop),
+        _ => Err(Failure::fatal(format_args!("unknown fetch negotiation algorithm '{text}'"))),
+    }
 }
 
 /// What reflogs say of a fetch: its command line, without what is secret in it.
@@ -253,6 +277,8 @@ impl Chosen {
             }
             "write-commit-graph" => self.write_commit_graph = Some(yes),
             "stdin" => self.stdin = yes,
+            "negotiate-only" => self.negotiate_only = yes,
+            "negotiation-tip" if !yes => self.tips.clear(),
             "ipv4" | "ipv6" => {}
             "filter" if !yes => options.filter = FilterChoice::None,
             "upload-pack" if !yes => self.upload_pack = None,
@@ -287,6 +313,7 @@ impl Chosen {
                     refmap.push(parse(&text)?);
                 }
             }
+            "negotiation-tip" => self.tips.push(bytes(&args.value()?)),
             "server-option" => self.options.server_options.push(bytes(&args.value()?).into()),
             "filter" => {
                 let text = args.value()?;

@@ -1,7 +1,7 @@
 //! The client of each conversation: bytes and answers in, bytes and questions out.
 //!
 //! [`Handshake`] learns what the server is, [`LsRefs`] asks for its refs in version 2, [`Fetch`] negotiates and
-//! takes a pack, [`Push`] sends commands and a pack and takes the report. All are a [`Machine`]: a driver polls
+//! takes a pack, [`Negotiate`] only negotiates, [`Push`] sends commands and a pack and takes the report. All are a [`Machine`]: a driver polls
 //! it, does what the [`Action`] says, and polls again. Which objects are there is left to a [`GraphWalker`].
 
 mod archive;
@@ -10,6 +10,7 @@ mod fetch;
 mod handshake;
 mod incoming;
 mod ls_refs;
+mod negotiate;
 mod negotiation;
 mod push;
 
@@ -21,6 +22,7 @@ pub use fetch::{Fetch, FetchOptions};
 pub use handshake::Handshake;
 pub(crate) use incoming::Span;
 pub use ls_refs::{LsRefs, LsRefsOptions};
+pub use negotiate::{Negotiate, NegotiateOptions};
 pub use negotiation::{Ack, AckStatus, GraphWalker, NoHistory};
 pub use push::{Push, PushOptions, PushReport, RefStatus};
 
@@ -44,7 +46,7 @@ pub enum Action<'a> {
     EndRequest,
     /// Give it bytes of the answer with [`Machine::feed`], or say [`Machine::feed_end`].
     Read,
-    /// Tell it with [`Fetch::haves`] what is here, up to `count` ids.
+    /// Tell it with [`Fetch::haves`] or [`Negotiate::haves`] what is here, up to `count` ids.
     NextHaves {
         /// How many ids are of use; fewer mean that there are no more.
         count: usize,

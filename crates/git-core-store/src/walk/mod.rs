@@ -45,7 +45,7 @@ pub use listing::{
     ListQuery, ListSink, Listed, MissingObjects, NamedObject, Omitted, list_below, list_objects,
 };
 pub use merge_base::MergeBases;
-pub use negotiate::{Haves, Ready};
+pub use negotiate::{Haves, Negotiator, Ready};
 pub use numbers::Numbers;
 pub use object_set::ObjectSet;
 pub use promised::{Promised, PromisedObjects, check_promised, has_promises};

@@ -6,7 +6,9 @@ use super::{
 };
 use bytes::{Buf as _, Bytes};
 use git_core_object::{BoxError, Context, ObjectId};
-use git_core_protocol::client::{Ack, Action, ClientError, Fetch, FetchArchive, LsRefs, Machine, Push};
+use git_core_protocol::client::{
+    Ack, Action, ClientError, Fetch, FetchArchive, LsRefs, Machine, Negotiate, NegotiateOptions, Push,
+};
 use git_core_protocol::{ProtocolVersion, ShallowUpdate};
 use std::ops::ControlFlow;
 
@@ -123,12 +125,7 @@ struct Fetcher<'a> {
 
 impl Owner<Fetch> for Fetcher<'_> {
     fn haves(&mut self, machine: &mut Fetch, count: usize) -> Result<(), BoxError> {
-        self.batch.clear();
-        while self.batch.len() < count
-            && let Some(id) = self.walker.next_have()?
-        {
-            self.batch.push(id);
-        }
+        take(self.walker, count, &mut self.batch)?;
         machine.haves(&self.batch);
         Ok(())
     }
@@ -165,6 +162,49 @@ impl Owner<FetchArchive> for Taker<'_> {
     fn pack(&mut self, bytes: &[u8]) -> Result<(), BoxError> {
         (self.sink)(bytes)
     }
+}
+
+/// Finds out what of that which `walker` offers the server has, without fetching anything.
+///
+/// # Errors
+/// [`TransportError`]; [`TransportError::Caller`] when the walker failed.
+pub fn negotiate(
+    connection: &mut Connection,
+    options: &NegotiateOptions,
+    walker: &mut dyn GraphWalker,
+    cx: &Context,
+) -> Result<Vec<ObjectId>, TransportError> {
+    let mut machine = Negotiate::new(connection.advertisement(), options)?;
+    drive(connection, &mut machine, &mut Negotiator { walker, batch: Vec::new() }, cx)?;
+    Ok(machine.common().to_vec())
+}
+
+struct Negotiator<'a> {
+    walker: &'a mut dyn GraphWalker,
+    batch: Vec<ObjectId>,
+}
+
+impl Owner<Negotiate> for Negotiator<'_> {
+    fn haves(&mut self, machine: &mut Negotiate, count: usize) -> Result<(), BoxError> {
+        take(self.walker, count, &mut self.batch)?;
+        machine.haves(&self.batch);
+        Ok(())
+    }
+
+    fn ack(&mut self, ack: &Ack) -> Result<(), BoxError> {
+        self.walker.ack(ack)
+    }
+}
+
+/// The next commits that a walker offers.
+fn take(walker: &mut dyn GraphWalker, count: usize, batch: &mut Vec<ObjectId>) -> Result<(), BoxError> {
+    batch.clear();
+    while batch.len() < count
+        && let Some(id) = walker.next_have()?
+    {
+        batch.push(id);
+    }
+    Ok(())
 }
 
 /// What the source of a pack says after each piece: whether there is more.

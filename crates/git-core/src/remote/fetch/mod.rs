@@ -14,8 +14,11 @@ pub use git_core_protocol::Deepen;
 use git_core_protocol::Service;
 use git_core_ref::refspec::{self, FetchSource};
 use git_core_ref::{RefName, Refspec};
+use git_core_store::walk::Haves;
+pub use git_core_store::walk::Negotiator;
 use git_core_transport::client::{
-    AdvertisedRef, FetchOptions as WireOptions, GraphWalker, LsRefsOptions, fetch, ls_refs,
+    AdvertisedRef, FetchOptions as WireOptions, GraphWalker, LsRefsOptions, NegotiateOptions, fetch, ls_refs,
+    negotiate,
 };
 pub(super) use plan::kind_of;
 use plan::{Asked, AskedKind};
@@ -51,6 +54,10 @@ pub struct FetchOptions {
     pub keep_pack: KeepPack,
     /// What is said to the server beside the request (`--server-option`); version 2 only.
     pub server_options: Vec<BString>,
+    /// Which of the commits here the server is told of.
+    pub negotiator: Negotiator,
+    /// What the commits that the server is told of are reached from; by default all refs.
+    pub negotiation_tips: Option<Vec<ObjectId>>,
     /// Whether the branch that the working tree is on may be updated (`--update-head-ok`).
     pub update_head_ok: UpdateHead,
     /// How deep the history is to be.
@@ -280,6 +287,28 @@ impl Remote {
         let live: HashSet<&RefName> =
             shown.iter().filter(|one| one.id.is_some()).map(|one| &one.name).collect();
         Ok(follow::stale_refs(&*self.repository.snapshot()?, &self.fetch, |name| live.contains(name))?)
+    }
+
+    /// Which of the commits that `options.negotiation_tips` reach the remote has, as far as it has to be asked: nothing is
+    /// fetched.
+    ///
+    /// # Errors
+    /// [`RemoteError`], also when the server cannot be asked without fetching.
+    pub fn negotiate(
+        &self,
+        options: &FetchOptions,
+        link: Link,
+        cx: &Context,
+    ) -> Result<Vec<ObjectId>, RemoteError> {
+        let mut connection = link.open(&self.url, Service::UploadPack, cx)?;
+        let snapshot = self.repository.snapshot()?;
+        let tips = options.negotiation_tips.clone().unwrap_or_default();
+        let haves = Haves::new(snapshot.clone(), snapshot.shallow(), tips, cx)?.by(options.negotiator);
+        let mut wire = NegotiateOptions::default();
+        wire.server_options.clone_from(&options.server_options);
+        let common = negotiate(&mut connection, &wire, &mut run::Walker(haves), cx)?;
+        connection.hang_up();
+        Ok(common)
     }
 
     /// Fetches what the refspecs name, and lets the refs here follow.

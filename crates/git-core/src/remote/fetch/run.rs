@@ -228,8 +228,13 @@ impl Run<'_> {
             Peer::Server(connection) => connection,
         };
         let objects = self.snapshot.clone();
-        let known = if self.options.refetch == Refetch::All { Vec::new() } else { self.known()? };
-        let mut haves = Haves::new(objects, self.snapshot.shallow(), known, self.cx)?;
+        let known = match (&self.options.negotiation_tips, self.options.refetch) {
+            (_, Refetch::All) => Vec::new(),
+            (Some(tips), _) => tips.clone(),
+            (None, _) => self.known()?,
+        };
+        let mut haves =
+            Haves::new(objects, self.snapshot.shallow(), known, self.cx)?.by(self.options.negotiator);
         for one in advertised.iter().filter(|_| self.options.refetch == Refetch::No) {
             if let Some(id) = one.peeled.or(one.id)
                 && self.snapshot.contains(&id)?
@@ -337,7 +342,7 @@ fn promise(ids: &HashSet<ObjectId>, advertised: &[AdvertisedRef]) -> String {
 }
 
 /// The history here, offered to a server.
-struct Walker(Haves);
+pub(super) struct Walker(pub(super) Haves);
 
 impl GraphWalker for Walker {
     fn next_have(&mut self) -> Result<Option<ObjectId>, BoxError> {
