@@ -3,7 +3,7 @@
 // Each file of tests is a program of its own and uses a part of this.
 #![allow(dead_code)]
 
-use super::{Program, command};
+use crate::common::{Program, command, git};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -125,7 +125,7 @@ impl Daemon {
             let mut daemon = match program {
                 // The wrapper would leave the daemon behind when it ends.
                 Program::Git => {
-                    let path = super::git(root, &["--exec-path"]);
+                    let path = git(root, &["--exec-path"]);
                     let mut daemon = command(program, root);
                     let environment: Vec<_> =
                         daemon.get_envs().map(|(n, v)| (n.to_owned(), v.unwrap().to_owned())).collect();

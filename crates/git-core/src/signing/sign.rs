@@ -92,7 +92,7 @@ impl SigningPrograms {
                 let created = said.stderr.lines().any(|line| line.starts_with(b"[GNUPG:] SIG_CREATED "));
                 if !said.status.success() || !created {
                     let text = if said.stderr.is_empty() { b"(no gpg output)" } else { &said.stderr[..] };
-                    return Err(SignError::Gpg(text.trim_ascii_end().into()));
+                    return Err(SignError::Gpg(text.into()));
                 }
                 said.stdout
             }
@@ -120,7 +120,7 @@ impl SigningPrograms {
         args.push(buffer.path().as_os_str());
         let said = self.ran(&self.ssh, &args, b"")?;
         if !said.status.success() {
-            return Err(SignError::Ssh(said.stderr.trim_ascii_end().into()));
+            return Err(SignError::Ssh(said.stderr.into()));
         }
         let mut made = buffer.path().as_os_str().to_owned();
         made.push(".sig");

@@ -112,10 +112,32 @@ pub(super) fn certificate(
     Ok(SignedCertificate::parse(bytes).expect("there is an empty line in it"))
 }
 
-/// Where it is pushed to, without who pushes.
+/// Where it is pushed to, without who pushes; a repository on the web ends in a slash, as git has it.
 fn pushee(url: &[u8]) -> Vec<u8> {
-    match GitUrl::parse(url) {
+    let mut shown: Vec<u8> = match GitUrl::parse(url) {
         Ok(parsed) if url.contains_str("://") => parsed.without_credentials().to_string().into(),
         _ => url.to_vec(),
+    };
+    if url.starts_with(b"http") && url.contains_str("://") && !shown.ends_with(b"/") {
+        shown.push(b'/');
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pushee;
+
+    #[test]
+    fn addresses_in_certificates_name_nobody() {
+        for (url, shown) in [
+            ("https://me:secret@host/p", "https://host/p/"),
+            ("http://host/p/", "http://host/p/"),
+            ("ssh://me@host/p", "ssh://host/p"),
+            ("../dst", "../dst"),
+            ("host:p", "host:p"),
+        ] {
+            assert_eq!(pushee(url.as_bytes()), shown.as_bytes(), "{url}");
+        }
     }
 }
