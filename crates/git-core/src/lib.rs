@@ -20,9 +20,12 @@ pub mod remote;
 pub mod repository;
 pub mod send;
 pub mod server;
+mod session_id;
 pub mod signing;
 
 pub use repository::{Environment, InitOptions, Repository};
+
+pub use session_id::session_id;
 
 pub use git_core_config as config;
 pub use git_core_diff as diff;

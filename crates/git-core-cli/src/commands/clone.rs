@@ -140,6 +140,7 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
             false => eprintln!("Cloning into '{}'...", directory.display()),
         }
     }
+    reach::check_credentials(&reach::outer_config(globals)?, &url)?;
     let cx = reach::context(progress::wanted(asked, quiet));
     options.links = Some(crate::repo::links(globals));
     let done = clone(&url, &directory, &options, link, &cx)?;

@@ -116,6 +116,7 @@ pub(super) fn fetch_one(
     screen: &Screen,
 ) -> Result<bool, Failure> {
     let remote = repository.remote(named)?;
+    reach::check_credentials(repository.config(), remote.url())?;
     let mut options = chosen.options.clone();
     options.deepen = chosen.depths.clone().deepen(repository.snapshot()?.shallow().is_empty())?;
     let plain_tags = operands.is_empty();

@@ -39,6 +39,7 @@ fn run(globals: &Globals, args: Args) -> Result<ExitCode, Failure> {
         None => here.remote()?,
     };
     let remote = repository.remote(&named)?;
+    reach::check_credentials(repository.config(), remote.url())?;
     check_place(&remote, &named)?;
     let mut texts = std::mem::take(&mut chosen.specs);
     let selection = match (chosen.selection, remote.is_mirror()) {

@@ -180,7 +180,12 @@ fn s05_serve_runs_hooks_when_it_is_told_to() {
         let serve = Serve::new(top, &["--hooks"]);
         for (which, branch) in [(0, "over-http"), (1, "over-git")] {
             let said = push(&serve, which, &[&format!("main:{branch}")]);
-            let hooks = ["pre-receive [] in ", "update [refs/heads/", "post-receive [] in ", "post-update [refs/heads/"];
+            let hooks = [
+                "pre-receive [] in ",
+                "update [refs/heads/",
+                "post-receive [] in ",
+                "post-update [refs/heads/",
+            ];
             for text in hooks.into_iter().chain(["GIT_DIR=.", "GIT_QUARANTINE_PATH="]) {
                 assert!(said.contains(&format!("remote: {text}")), "{text} in {said}");
             }
@@ -190,6 +195,13 @@ fn s05_serve_runs_hooks_when_it_is_told_to() {
         sides.hook("pre-receive", "exit 1");
         let said = push(&serve, 0, &["main:never"]);
         assert!(said.contains("(pre-receive hook declined)"), "{said}");
-        assert!(command(Program::Git, &top.join("dst")).args(["rev-parse", "-q", "--verify", "never"]).output().unwrap().stdout.is_empty());
+        assert!(
+            command(Program::Git, &top.join("dst"))
+                .args(["rev-parse", "-q", "--verify", "never"])
+                .output()
+                .unwrap()
+                .stdout
+                .is_empty()
+        );
     });
 }

@@ -1,7 +1,8 @@
 //! The client of each conversation: bytes and answers in, bytes and questions out.
 //!
 //! [`Handshake`] learns what the server is, [`LsRefs`] asks for its refs in version 2, [`Fetch`] negotiates and
-//! takes a pack, [`Negotiate`] only negotiates, [`Push`] sends commands and a pack and takes the report. All are a [`Machine`]: a driver polls
+//! takes a pack, [`Negotiate`] only negotiates, [`ObjectInfo`] asks how large objects are, [`Push`] sends commands and
+//! a pack and takes the report. All are a [`Machine`]: a driver polls
 //! it, does what the [`Action`] says, and polls again. Which objects are there is left to a [`GraphWalker`].
 
 mod archive;
@@ -12,6 +13,7 @@ mod incoming;
 mod ls_refs;
 mod negotiate;
 mod negotiation;
+mod object_info;
 mod push;
 
 pub use crate::advertisement::{AdvertisedRef, Advertisement};
@@ -24,6 +26,7 @@ pub(crate) use incoming::Span;
 pub use ls_refs::{LsRefs, LsRefsOptions};
 pub use negotiate::{Negotiate, NegotiateOptions};
 pub use negotiation::{Ack, AckStatus, GraphWalker, NoHistory};
+pub use object_info::{ObjectInfo, ObjectInfoOptions};
 pub use push::{Push, PushOptions, PushReport, RefStatus};
 
 /// Whether the server remembers what was said before.

@@ -2,7 +2,7 @@
 //! (`gitprotocol-v2(5)`), which never gets to a pack.
 
 use super::incoming::{Incoming, Span};
-use super::ls_refs::write_command;
+use super::ls_refs::{About, write_command};
 use super::negotiation::Negotiation;
 use super::{Ack, AckStatus, Action, Advertisement, ClientError, Connection, DEFAULT_AGENT, Machine};
 use crate::error::Excerpt;
@@ -19,11 +19,13 @@ pub struct NegotiateOptions {
     pub server_options: Vec<BString>,
     /// What this program calls itself.
     pub agent: BString,
+    /// What it calls this session in its logs, told to servers that tell theirs.
+    pub session_id: Option<BString>,
 }
 
 impl Default for NegotiateOptions {
     fn default() -> Self {
-        NegotiateOptions { server_options: Vec::new(), agent: DEFAULT_AGENT.into() }
+        NegotiateOptions { server_options: Vec::new(), agent: DEFAULT_AGENT.into(), session_id: None }
     }
 }
 
@@ -69,7 +71,8 @@ impl Negotiate {
             return Err(ClientError::Unsupported("wait-for-done"));
         }
         let mut prefix = Vec::new();
-        write_command(&mut prefix, "fetch", server, &options.agent, &options.server_options)?;
+        let about = About { agent: &options.agent, session_id: options.session_id.as_ref() };
+        write_command(&mut prefix, "fetch", server, &about, &options.server_options)?;
         pkt_line::write_text(&mut prefix, b"wait-for-done")?;
         Ok(Negotiate {
             incoming: Incoming::default(),

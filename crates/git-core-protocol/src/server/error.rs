@@ -53,7 +53,7 @@ pub enum ServerError {
     #[error("unknown capability '{}'", .0.escape_ascii())]
     UnknownCapability(Vec<u8>),
     /// A request for a depth that cannot be: the line.
-    #[error("Invalid {}", .0.escape_ascii())]
+    #[error("Invalid {}: {}", String::from_utf8_lossy(.0.split(|b| *b == b' ').next().unwrap_or_default()), .0.escape_ascii())]
     Deepen(Vec<u8>),
     /// Requests for a depth that exclude one another.
     #[error("git upload-pack: deepen and deepen-since (or deepen-not) cannot be used together")]

@@ -26,8 +26,8 @@ pub use conversation::{Conversation, Mode, Outcome, Output};
 pub use error::ServerError;
 pub use options::{ReceivePackOptions, ServerLimits, UploadPackOptions, WantPolicy};
 pub use question::{
-    AdvertisedRef, Answer, Haves, HavesQuery, PackRequest, Question, Refs, RefsPurpose, RefsQuery,
-    ShallowQuery, Wants, WantsQuery,
+    AdvertisedRef, Answer, Haves, HavesQuery, ObjectInfoQuery, PackRequest, Question, Refs, RefsPurpose,
+    RefsQuery, ShallowQuery, Wants, WantsQuery,
 };
 pub use receive::ReceivePack;
 pub use update::{Command, CommandStatus, UpdateReport, UpdateRequest, Updated};

@@ -71,6 +71,10 @@ pub struct UploadPackOptions {
     pub unborn: bool,
     /// Whether a client may leave objects out (`filter`): `uploadpack.allowFilter`.
     pub filter: bool,
+    /// Whether a client may ask for the sizes of objects (v2): `transfer.advertiseObjectInfo`.
+    pub object_info: bool,
+    /// Whether a client may have all of an answer to `fetch` on side bands (v2): `uploadpack.allowSidebandAll`.
+    pub sideband_all: bool,
     /// The commits at which the history of the repository ends, if it is shallow.
     pub shallow: Arc<Vec<ObjectId>>,
     /// How much is taken from the client.
@@ -86,6 +90,8 @@ impl Default for UploadPackOptions {
             wants: WantPolicy::default(),
             unborn: true,
             filter: false,
+            object_info: false,
+            sideband_all: false,
             shallow: Arc::default(),
             limits: ServerLimits::default(),
         }

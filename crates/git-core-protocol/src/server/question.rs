@@ -1,6 +1,6 @@
 //! What upload-pack asks the repository behind it, and what it is told: plain data.
 //!
-//! A question that a later protocol feature needs (object-info) becomes one more variant.
+//! A question that a later protocol feature needs becomes one more variant.
 
 use super::WantPolicy;
 use crate::{Deepen, ShallowUpdate};
@@ -21,6 +21,8 @@ pub enum Question {
     Haves(HavesQuery),
     /// Where does the history end that this peer is sent?
     Shallow(ShallowQuery),
+    /// How large are these objects?
+    ObjectInfo(ObjectInfoQuery),
 }
 
 /// The answer to the [`Question`] of the same name.
@@ -35,6 +37,9 @@ pub enum Answer {
     Haves(Haves),
     /// To [`Question::Shallow`].
     Shallow(ShallowUpdate),
+    /// To [`Question::ObjectInfo`]: the size of each in bytes, in the order of the question; none for one that is not
+    /// here.
+    ObjectInfo(Vec<Option<u64>>),
 }
 
 /// What the refs are listed for.
@@ -170,6 +175,14 @@ pub struct ShallowQuery {
     pub client: Vec<ObjectId>,
     /// How deep it is to be. [`Deepen::No`] asks only for what is shallow here and will be there.
     pub deepen: Deepen,
+}
+
+/// [`Question::ObjectInfo`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ObjectInfoQuery {
+    /// The objects, in the order in which they were asked for.
+    pub ids: Vec<ObjectId>,
 }
 
 /// The pack that a client is to be sent.

@@ -38,6 +38,10 @@ pub struct Fake {
     pub filter: bool,
     /// What push certificates have to contain, if pushes may be signed.
     pub nonce: Option<&'static str>,
+    /// What upload-pack offers beyond the usual.
+    pub object_info: bool,
+    pub sideband_all: bool,
+    pub session_id: Option<&'static str>,
     /// What happened.
     pub requests: Vec<PackRequest>,
     pub updates: Vec<UpdateRequest>,
@@ -69,6 +73,9 @@ impl Fake {
             shallow: Vec::new(),
             filter: false,
             nonce: None,
+            object_info: false,
+            sideband_all: false,
+            session_id: None,
             requests: Vec::new(),
             updates: Vec::new(),
             received: Vec::new(),
@@ -114,6 +121,11 @@ impl Fake {
                 let common: Vec<bool> = query.haves.iter().map(|id| self.objects.contains(id)).collect();
                 let ready = common.contains(&true) || !query.common.is_empty();
                 Answer::Haves(Haves { common, ready })
+            }
+            // Each is as large as its first byte says.
+            Question::ObjectInfo(query) => {
+                let size = |id: &ObjectId| self.objects.contains(id).then(|| u64::from(id.as_bytes()[0]));
+                Answer::ObjectInfo(query.ids.iter().map(size).collect())
             }
             Question::Shallow(_) => Answer::Shallow(self.bounds.clone()),
             other => panic!("{other:?}"),

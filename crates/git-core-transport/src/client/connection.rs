@@ -4,6 +4,7 @@ use super::child::{Complaints, spawn};
 use super::stateful::{Duplex, Stateful};
 use super::{Advertisement, ConnectOptions, TransportError, drive, git, ssh};
 use crate::url::{GitUrl, Scheme};
+use bstr::BString;
 use bytes::Bytes;
 use git_core_object::Context;
 use git_core_protocol::client::{self, ClientError, Handshake};
@@ -18,6 +19,7 @@ pub struct Connection {
     pub(super) carrier: Carrier,
     server: Advertisement,
     service: Service,
+    session_id: Option<BString>,
 }
 
 pub(super) enum Carrier {
@@ -39,7 +41,7 @@ pub fn connect(
     options: ConnectOptions,
     cx: &Context,
 ) -> Result<Connection, TransportError> {
-    let limits = options.limits.clone();
+    let (limits, session_id) = (options.limits.clone(), options.session_id.clone());
     let carrier = match url.scheme() {
         Scheme::Git => Carrier::Stateful(git::connect(url, service, &options)?, None),
         Scheme::Ssh => {
@@ -61,7 +63,7 @@ pub fn connect(
             return Err(TransportError::Unsupported { url: url.clone(), reason: "it is local" });
         }
     };
-    Connection::greet(carrier, service, &limits, cx)
+    Connection::greet(carrier, service, &limits, session_id, cx)
 }
 
 impl Connection {
@@ -76,7 +78,7 @@ impl Connection {
         cx: &Context,
     ) -> Result<Self, TransportError> {
         let carrier = Carrier::Stateful(Stateful::new(duplex, options.idle_timeout, None)?, None);
-        Self::greet(carrier, service, &options.limits, cx)
+        Self::greet(carrier, service, &options.limits, options.session_id.clone(), cx)
     }
 
     /// Starts a server program (`git-upload-pack /path`, say) and talks to its standard input and output.
@@ -95,16 +97,18 @@ impl Connection {
         };
         let program = command.get_program().to_string_lossy().into_owned();
         let (stateful, complaints) = spawn(command, options.idle_timeout)?;
-        Self::greet(Carrier::Stateful(stateful, Some((program, complaints))), service, &options.limits, cx)
+        let carrier = Carrier::Stateful(stateful, Some((program, complaints)));
+        Self::greet(carrier, service, &options.limits, options.session_id.clone(), cx)
     }
 
     fn greet(
         carrier: Carrier,
         service: Service,
         limits: &client::ClientLimits,
+        session_id: Option<BString>,
         cx: &Context,
     ) -> Result<Self, TransportError> {
-        let mut connection = Connection { carrier, server: Advertisement::default(), service };
+        let mut connection = Connection { carrier, server: Advertisement::default(), service, session_id };
         if service == Service::UploadArchive {
             // Such a server waits to be asked.
             return Ok(connection);
@@ -123,6 +127,11 @@ impl Connection {
     /// What the server was asked for.
     pub const fn service(&self) -> Service {
         self.service
+    }
+
+    /// What this session is called in the logs of the client, if servers are told.
+    pub const fn session_id(&self) -> Option<&BString> {
+        self.session_id.as_ref()
     }
 
     /// Whether the server remembers what was said before.

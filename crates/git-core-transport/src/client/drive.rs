@@ -1,13 +1,14 @@
 //! The loop that carries a machine over a connection, and the three conversations as functions.
 
 use super::{
-    AdvertisedRef, Command, Connection, FetchOptions, GraphWalker, LsRefsOptions, PushOptions, PushReport,
-    TransportError,
+    AdvertisedRef, Command, Connection, FetchOptions, GraphWalker, LsRefsOptions, ObjectInfoOptions,
+    PushOptions, PushReport, TransportError,
 };
 use bytes::{Buf as _, Bytes};
 use git_core_object::{BoxError, Context, ObjectId};
 use git_core_protocol::client::{
-    Ack, Action, ClientError, Fetch, FetchArchive, LsRefs, Machine, Negotiate, NegotiateOptions, Push,
+    Ack, Action, ClientError, Fetch, FetchArchive, LsRefs, Machine, Negotiate, NegotiateOptions, ObjectInfo,
+    Push,
 };
 use git_core_protocol::{ProtocolVersion, ShallowUpdate};
 use std::ops::ControlFlow;
@@ -87,11 +88,30 @@ pub fn ls_refs(
     if connection.advertisement().version != ProtocolVersion::V2 {
         return Ok(connection.advertisement().refs.iter().filter(|entry| wanted(entry)).cloned().collect());
     }
-    let mut machine = LsRefs::new(connection.advertisement(), options)?;
+    let mut options = options.clone();
+    options.session_id = connection.session_id().cloned();
+    let mut machine = LsRefs::new(connection.advertisement(), &options)?;
     drive(connection, &mut machine, &mut NoOwner, cx)?;
     let mut refs = machine.finish();
     refs.retain(wanted);
     Ok(refs)
+}
+
+/// The sizes in bytes of these objects of the server, in their order; none for one that it does not have.
+///
+/// # Errors
+/// [`TransportError`], also when the server does not tell sizes.
+pub fn object_info(
+    connection: &mut Connection,
+    ids: impl IntoIterator<Item = ObjectId>,
+    options: &ObjectInfoOptions,
+    cx: &Context,
+) -> Result<Vec<Option<u64>>, TransportError> {
+    let mut options = options.clone();
+    options.session_id = connection.session_id().cloned();
+    let mut machine = ObjectInfo::new(connection.advertisement(), ids, &options)?;
+    drive(connection, &mut machine, &mut NoOwner, cx)?;
+    Ok(machine.finish())
 }
 
 /// Fetches a pack that has what `wants` reach and `walker` does not offer. The pack's bytes go to `sink` as
@@ -112,6 +132,7 @@ pub fn fetch(
 ) -> Result<ShallowUpdate, TransportError> {
     let mut options = options.clone();
     options.connection = connection.kind();
+    options.session_id = connection.session_id().cloned();
     let mut machine = Fetch::new(connection.advertisement(), wants, &options)?;
     drive(connection, &mut machine, &mut Fetcher { walker, sink, batch: Vec::new() }, cx)?;
     Ok(machine.shallow_update().clone())
@@ -174,7 +195,9 @@ pub fn negotiate(
     walker: &mut dyn GraphWalker,
     cx: &Context,
 ) -> Result<Vec<ObjectId>, TransportError> {
-    let mut machine = Negotiate::new(connection.advertisement(), options)?;
+    let mut options = options.clone();
+    options.session_id = connection.session_id().cloned();
+    let mut machine = Negotiate::new(connection.advertisement(), &options)?;
     drive(connection, &mut machine, &mut Negotiator { walker, batch: Vec::new() }, cx)?;
     Ok(machine.common().to_vec())
 }
@@ -222,7 +245,9 @@ pub fn push(
     source: &mut (dyn FnMut(&mut Vec<u8>) -> SourceStep + '_),
     cx: &Context,
 ) -> Result<PushReport, TransportError> {
-    let mut machine = Push::new(connection.advertisement(), commands, options)?;
+    let mut options = options.clone();
+    options.session_id = connection.session_id().cloned();
+    let mut machine = Push::new(connection.advertisement(), commands, &options)?;
     drive(connection, &mut machine, &mut Pusher { source, piece: Vec::new(), ended: false }, cx)?;
     Ok(machine.finish())
 }

@@ -1,6 +1,7 @@
 //! How connections are made.
 
 use super::credentials::CredentialSource;
+use bstr::BString;
 use git_core_protocol::ProtocolVersion;
 use git_core_protocol::client::{ClientLimits, DEFAULT_AGENT};
 use std::ffi::OsString;
@@ -28,6 +29,8 @@ pub struct ConnectOptions {
     pub upload_archive: OsString,
     /// What an HTTP client calls itself.
     pub user_agent: String,
+    /// What this session is called in the client's logs, told to servers that tell theirs (`transfer.advertiseSID`).
+    pub session_id: Option<BString>,
     /// Headers that go with each HTTP request; dropped when a redirect leads to another host.
     pub extra_headers: Vec<(String, String)>,
     /// Who is asked for a user name and password; nobody if none.
@@ -48,6 +51,7 @@ impl Default for ConnectOptions {
             receive_pack: "git-receive-pack".into(),
             upload_archive: "git-upload-archive".into(),
             user_agent: DEFAULT_AGENT.to_owned(),
+            session_id: None,
             extra_headers: Vec::new(),
             credentials: None,
             post_buffer: 1 << 20,

@@ -11,7 +11,6 @@ mod seen;
 pub use graph::GraphError;
 pub use objects::{FindError, ObjectWriter, Storable};
 pub(crate) use open::now;
-pub(crate) use open::now;
 pub use open::{Environment, InitKind, InitOptions, OpenError, Template};
 pub use promised::Links;
 pub use refs::{RefError, Refs};

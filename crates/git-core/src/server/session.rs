@@ -9,7 +9,7 @@ use super::policy::ReceivePolicy;
 use super::receive;
 use super::shallow;
 use super::sink::QuarantineSink;
-use super::{HiddenRefs, Namespace, SignedPushes};
+use super::{HiddenRefs, Namespace, PackHook, SignedPushes};
 use crate::Repository;
 use crate::counts::SharedCounts;
 use crate::send::{PackFeed, PackWish, SendOptions};
@@ -43,6 +43,8 @@ pub struct SessionOptions {
     pub filters: FilterPolicy,
     /// How packs are made that are sent.
     pub send: SendOptions,
+    /// A program that makes them instead.
+    pub pack_hook: Option<PackHook>,
     /// Refs that are not shown to who fetches.
     pub hidden: HiddenRefs,
     /// Refs that are not shown to who pushes; [`ReceivePolicy::hidden`] says which may not be pushed to.
@@ -74,6 +76,7 @@ impl Default for SessionOptions {
             policy: ReceivePolicy::default(),
             filters: FilterPolicy::default(),
             send: SendOptions::default(),
+            pack_hook: None,
             hidden: HiddenRefs::default(),
             receive_hidden: HiddenRefs::default(),
             namespace: Namespace::default(),
@@ -131,6 +134,15 @@ impl StorageSession {
     #[must_use]
     pub fn with_counts(self, counts: Arc<SharedCounts>) -> Self {
         StorageSession { counts, ..self }
+    }
+
+    fn sizes(&self, ids: &[ObjectId], cx: &Context) -> Result<Vec<Option<u64>>, ReadError> {
+        ids.iter()
+            .map(|id| {
+                cx.check()?;
+                Ok(self.snapshot.header(id)?.map(|header| header.size))
+            })
+            .collect()
     }
 
     fn wants(&self, query: &WantsQuery, cx: &Context) -> Result<Wants, ReadError> {
@@ -227,6 +239,7 @@ impl Session for StorageSession {
             Question::Shallow(query) => {
                 return shallow::bounds(&*self.snapshot, &query, cx).map(Answer::Shallow);
             }
+            Question::ObjectInfo(query) => self.sizes(&query.ids, cx).map(Answer::ObjectInfo),
             _ => return Err(Refusal::new(RefusalKind::Internal, "a question without an answer")),
         }
         .map_err(refusal)
@@ -234,6 +247,10 @@ impl Session for StorageSession {
 
     fn send(&mut self, request: PackRequest, cx: &Context) -> Result<Box<dyn PackStream>, Refusal> {
         self.ready = None;
+        if let Some(hook) = &self.options.pack_hook {
+            self.filter(request.filter.as_ref())?;
+            return hook.start(&self.snapshot, &request, cx);
+        }
         let shallow::Cut { snapshot, wants, haves } =
             shallow::cut(self.snapshot.clone(), &request).map_err(refusal)?;
         let wish = PackWish {

@@ -44,6 +44,8 @@ pub struct FetchOptions {
     pub filter: Option<BString>,
     /// What this program calls itself.
     pub agent: BString,
+    /// What it calls this session in its logs, told to servers that tell theirs (`transfer.advertiseSID`).
+    pub session_id: Option<BString>,
     /// How much is taken from the server.
     pub limits: ClientLimits,
 }
@@ -61,6 +63,7 @@ impl Default for FetchOptions {
             deepen: Deepen::No,
             filter: None,
             agent: DEFAULT_AGENT.into(),
+            session_id: None,
             limits: ClientLimits::default(),
         }
     }
@@ -330,7 +333,20 @@ impl Machine for Fetch {
                 }
                 State::Acks | State::FinalAck | State::Section | State::ShallowInfo => {
                     let Some(span) = self.incoming.span()? else { return Ok(Action::Read) };
-                    let packet = self.incoming.packet(&span);
+                    let mut packet = self.incoming.packet(&span);
+                    if let Dialect::V2(v2::Dialect { all_bands: true, .. }) = &self.dialect
+                        && let (Span::Data(range), Packet::Data(payload)) = (&span, packet)
+                    {
+                        match Band::demux(payload)? {
+                            Band::Data(line) => packet = Packet::Data(line),
+                            Band::Progress([]) => continue,
+                            Band::Progress(_) => {
+                                let text = range.start + 1..range.end;
+                                return Ok(Action::Progress(self.incoming.slice(&text)));
+                            }
+                            Band::Error(message) => return Err(ClientError::Remote(Excerpt::new(message))),
+                        }
+                    }
                     let step = match &mut self.dialect {
                         Dialect::V0(v0) => v0.packet(self.state, packet)?,
                         Dialect::V2(v2) => v2.packet(self.state, packet)?,
@@ -399,7 +415,7 @@ fn unexpected(expected: &'static str, got: &[u8]) -> ClientError {
     ClientError::Unexpected { expected, got: Excerpt::new(got) }
 }
 
-fn write_ids(out: &mut Vec<u8>, word: &[u8], ids: &[ObjectId]) -> Result<(), ClientError> {
+pub(super) fn write_ids(out: &mut Vec<u8>, word: &[u8], ids: &[ObjectId]) -> Result<(), ClientError> {
     let mut hex = Vec::new();
     for id in ids {
         hex.clear();

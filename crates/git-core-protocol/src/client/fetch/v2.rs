@@ -1,7 +1,7 @@
 //! The `fetch` command of version 2 (`gitprotocol-v2(5)`): each request says everything anew, and the answer
 //! comes in sections.
 
-use super::super::ls_refs::write_command;
+use super::super::ls_refs::{About, write_command};
 use super::super::{Ack, AckStatus, Advertisement, ClientError, FetchOptions, negotiation::Negotiation};
 use super::{State, Step, scope, unexpected, write_ids};
 use crate::pkt_line::{self, Packet};
@@ -13,6 +13,8 @@ pub(super) struct Dialect {
     /// The beginning of each request: everything but haves.
     prefix: Vec<u8>,
     ready: bool,
+    /// Lines, too, come on side-band 1.
+    pub(super) all_bands: bool,
 }
 
 impl Dialect {
@@ -26,12 +28,15 @@ impl Dialect {
         }
         scope::check(server, options)?;
         let mut prefix = Vec::new();
-        write_command(&mut prefix, "fetch", server, &options.agent, &options.server_options)?;
+        let about = About { agent: &options.agent, session_id: options.session_id.as_ref() };
+        write_command(&mut prefix, "fetch", server, &about, &options.server_options)?;
+        let all_bands = server.capabilities.has_feature("fetch", "sideband-all");
         for (wanted, argument) in [
             (options.thin_pack, "thin-pack"),
             (!options.progress, "no-progress"),
             (options.include_tag, "include-tag"),
             (options.ofs_delta, "ofs-delta"),
+            (all_bands, "sideband-all"),
         ] {
             if wanted {
                 pkt_line::write_text(&mut prefix, argument.as_bytes())?;
@@ -39,7 +44,7 @@ impl Dialect {
         }
         scope::write(&mut prefix, server, options)?;
         write_ids(&mut prefix, b"want ", wants)?;
-        Ok(Dialect { format: server.format, prefix, ready: false })
+        Ok(Dialect { format: server.format, prefix, ready: false, all_bands })
     }
 
     pub(super) fn request(

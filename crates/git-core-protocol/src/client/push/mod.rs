@@ -35,6 +35,8 @@ pub struct PushOptions {
     pub shallow: Vec<ObjectId>,
     /// What this program calls itself.
     pub agent: BString,
+    /// What it calls this session in its logs, told to servers that tell theirs (`transfer.advertiseSID`).
+    pub session_id: Option<BString>,
     /// How much is taken from the server.
     pub limits: ClientLimits,
 }
@@ -48,6 +50,7 @@ impl Default for PushOptions {
             certificate: None,
             shallow: Vec::new(),
             agent: DEFAULT_AGENT.into(),
+            session_id: None,
             limits: ClientLimits::default(),
         }
     }
@@ -327,6 +330,11 @@ fn request(
     }
     if offered.has("agent") {
         caps.add_value("agent", sanitize(&options.agent));
+    }
+    if offered.has("session-id")
+        && let Some(id) = &options.session_id
+    {
+        caps.add_value("session-id", sanitize(id));
     }
     let mut list = b"\0 ".to_vec();
     caps.write_list(&mut list);

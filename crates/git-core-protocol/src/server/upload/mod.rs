@@ -6,6 +6,7 @@
 mod fetch;
 mod haves;
 mod ls_refs;
+mod object_info;
 mod request;
 mod shallow;
 mod wants;
@@ -70,6 +71,10 @@ enum Phase {
     Request(request::Request),
     /// v2: asked about the wants or haves of `fetch`.
     Fetch(fetch::Fetch),
+    /// v2: asked how large objects are.
+    ObjectInfo(object_info::ObjectInfo),
+    /// v2: writing how large they are.
+    Sizes(object_info::Sizes),
     /// Sending a pack.
     Pack,
     /// Over.
@@ -174,17 +179,23 @@ impl Conversation for UploadPack {
     }
 
     fn poll(&mut self) -> Output {
-        while self.talk.out.is_empty()
-            && let Phase::List(listing) = &mut self.phase
-        {
-            match listing.step(&mut self.talk.out) {
-                Step::Written => {}
-                Step::Asked => break,
-                Step::Next(query) => self.talk.ask(Question::Refs(query)),
-                Step::Ended => {
-                    self.phase = self.talk.after_list();
-                    self.input.restart();
-                }
+        while self.talk.out.is_empty() {
+            let more = match &mut self.phase {
+                Phase::List(listing) => match listing.step(&mut self.talk.out) {
+                    Step::Written => true,
+                    Step::Asked => break,
+                    Step::Next(query) => {
+                        self.talk.ask(Question::Refs(query));
+                        break;
+                    }
+                    Step::Ended => false,
+                },
+                Phase::Sizes(sizes) => sizes.step(&mut self.talk.out),
+                _ => break,
+            };
+            if !more {
+                self.phase = self.talk.after_list();
+                self.input.restart();
             }
         }
         if let Some(bytes) = self.talk.out.take() {
@@ -268,6 +279,7 @@ impl Phase {
                 listing.page(refs)?;
                 Ok(Phase::List(listing))
             }
+            (Phase::ObjectInfo(info), Answer::ObjectInfo(sizes)) => info.answered(sizes),
             (Phase::Granting(lines), Answer::Wants(verdict)) => lines.granted(verdict, talk),
             (Phase::Bounding(lines), Answer::Shallow(update)) => Ok(lines.bounded(update, talk)),
             (Phase::Haves(negotiation), Answer::Haves(haves)) => negotiation.answered(haves, talk),
@@ -327,12 +339,20 @@ impl Talk {
             true => list.add_value("ls-refs", "unborn"),
             false => list.add("ls-refs"),
         };
-        list.add_value(
-            "fetch",
-            if self.options.filter { "shallow wait-for-done filter" } else { "shallow wait-for-done" },
-        );
+        let mut fetch = "shallow wait-for-done".to_owned();
+        for (offered, name) in
+            [(self.options.filter, " filter"), (self.options.sideband_all, " sideband-all")]
+        {
+            if offered {
+                fetch.push_str(name);
+            }
+        }
+        list.add_value("fetch", fetch);
         list.add("server-option");
         list.add_value("object-format", self.options.object_format.name());
+        if self.options.object_info {
+            list.add("object-info");
+        }
         self.out.line(&[b"version 2"]);
         for line in list.lines() {
             self.out.line(&[&line]);
@@ -375,6 +395,7 @@ impl Talk {
 
     /// Where a satisfied request leads to: to the next one, where there may be one.
     fn next_request(&mut self) -> Phase {
+        self.out.set_all_bands(false);
         match (self.mode, self.version) {
             (Mode::Stateful, ProtocolVersion::V2) => Phase::Request(request::Request::default()),
             _ => Phase::End(Outcome::Complete),

@@ -17,8 +17,8 @@ use git_core_ref::{RefName, Refspec};
 use git_core_store::walk::Haves;
 pub use git_core_store::walk::Negotiator;
 use git_core_transport::client::{
-    AdvertisedRef, FetchOptions as WireOptions, GraphWalker, LsRefsOptions, NegotiateOptions, fetch, ls_refs,
-    negotiate,
+    AdvertisedRef, FetchOptions as WireOptions, GraphWalker, LsRefsOptions, NegotiateOptions,
+    ObjectInfoOptions, fetch, ls_refs, negotiate, object_info,
 };
 pub(super) use plan::kind_of;
 use plan::{Asked, AskedKind};
@@ -266,6 +266,23 @@ impl Remote {
         let refs = peer.list(&options, cx)?;
         peer.hang_up();
         Ok(refs)
+    }
+
+    /// The sizes in bytes of objects that the remote has, in their order, without fetching them; none for one that it
+    /// does not have.
+    ///
+    /// # Errors
+    /// [`RemoteError`], also when the remote does not tell sizes (`transfer.advertiseObjectInfo`).
+    pub fn object_sizes(
+        &self,
+        ids: &[ObjectId],
+        link: Link,
+        cx: &Context,
+    ) -> Result<Vec<Option<u64>>, RemoteError> {
+        let mut connection = link.open(&self.url, Service::UploadPack, cx)?;
+        let sizes = object_info(&mut connection, ids.iter().copied(), &ObjectInfoOptions::default(), cx)?;
+        connection.hang_up();
+        Ok(sizes)
     }
 
     /// The refs that the remote shows to who pushes.
