@@ -15,6 +15,7 @@ mod names;
 mod ondisk;
 mod output;
 mod pack_checks;
+mod posix;
 mod progress;
 mod reach;
 mod ref_fields;

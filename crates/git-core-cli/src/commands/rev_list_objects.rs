@@ -1,7 +1,7 @@
 //! The part of `rev-list --objects` that is not about commits: what was named, and the trees with what they hold.
 
-use super::rev_list::Lister;
 use super::rev_list_history::walked;
+use super::rev_list_show::Lister;
 use crate::fail::{Failure, chain};
 use crate::output::written;
 use crate::revisions::{Revisions, bad_object};
@@ -104,6 +104,7 @@ impl<W: Write> Lister<'_, W> {
     fn list_query(&self, revisions: &Revisions, edges: Vec<ObjectId>) -> Result<ListQuery, Failure> {
         let (mut buf, mut tags, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
         let mut query = ListQuery { filter: self.filter.clone(), ..ListQuery::default() };
+        query.paths.clone_from(&self.request.history.query.paths);
         if self.request.print_omitted {
             query.omitted = Omitted::Told;
         }

@@ -103,7 +103,6 @@ fn s03_hooks_say_what_is_recent() {
             "exit 3".to_owned(),
             "echo xyz".to_owned(),
             format!("echo {a} x"),
-            "echo told >&2".to_owned(),
         ] {
             for args in [
                 &["repack", "-q", "-d", "--cruft", "--cruft-expiration=1.day.ago"][..],

@@ -2,6 +2,7 @@
 
 use super::ahead;
 use super::commits::{CommitWalk, Query, WalkedCommit};
+use super::history::PathSpec;
 use super::marks::Marks;
 use super::numbers::Numbers;
 use super::promised::{PromisedObjects, PromisorPacks};
@@ -61,6 +62,8 @@ pub struct ListQuery {
     /// With [`PromisedObjects::LeftOut`], what a promisor's packs hold is passed over. Whether what is missing was
     /// promised is the matter of who is told.
     pub promised: PromisedObjects,
+    /// Only what lies in these paths, if there are any, and the root trees.
+    pub paths: Vec<PathSpec>,
 }
 
 /// What a walk does about what it comes to and the repository does not have.
@@ -212,7 +215,8 @@ pub fn list_below(
     }
     let filter = query.filter.as_deref();
     let rule = filter.map(Rule::new).unwrap_or_default();
-    let mut in_one_go = query.missing == MissingObjects::Tell;
+    trees.keep_to(&query.paths);
+    let mut in_one_go = query.missing == MissingObjects::Tell || !query.paths.is_empty();
     if let Some(filter) = filter {
         let sieve = match query.omitted {
             Omitted::Told => Some(Sieve::telling(filter, || marks.words(), true)),

@@ -37,8 +37,8 @@ pub use commits::{CommitWalk, Exclusion, MissingExcludes, Query, WalkedCommit};
 pub use connectivity::{check_connected, check_received};
 pub use counted::{Counted, Groups, PackOrder, Story, count_for_pack};
 pub use history::{
-    History, HistoryCommit, HistoryMark, HistoryOrder, HistoryQuery, HistoryTip, NoWalk, PathSpec, Side,
-    TipRole,
+    CommitTest, History, HistoryCommit, HistoryMark, HistoryOrder, HistoryQuery, HistoryTip, NoWalk,
+    PathSpec, Side, Simplification, TipRole,
 };
 pub use lacking::reachable_named_with;
 pub use listing::{

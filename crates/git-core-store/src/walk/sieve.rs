@@ -151,7 +151,7 @@ impl<'a> Sieve<'a> {
                 _ => Kind::Blob,
             };
             let (id, number) = (entry.id, trees.numbers.number(&entry.id));
-            if has(&self.hidden, number) {
+            if has(&self.hidden, number) || !trees.is_within(&path, entry.name, kind) {
                 continue;
             }
             let path_len = path.len();

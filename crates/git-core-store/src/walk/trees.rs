@@ -4,6 +4,7 @@
 //! worker keeps the last version of every path, and looks only at the entries in which the two differ.
 
 use super::fresh::Version;
+use super::history::PathSpec;
 use super::marks::Marks;
 use super::numbers::Numbers;
 use super::sieve::{Rule, Sieve};
@@ -54,6 +55,8 @@ pub(super) struct Trees<'a> {
     pub(super) marks: &'a Marks,
     /// What is passed over although it is not marked; others may add to it meanwhile.
     passed: Option<&'a Marks>,
+    /// Only what these name is gone into, if there are any.
+    paths: &'a [PathSpec],
     /// What is let through wherever it is met.
     rule: Rule,
     /// The filter, where it depends on the place.
@@ -88,6 +91,7 @@ impl<'a> Trees<'a> {
             numbers,
             marks,
             passed: None,
+            paths: &[],
             rule: Rule::default(),
             sieve: None,
             last: HashMap::new(),
@@ -107,6 +111,28 @@ impl<'a> Trees<'a> {
     /// From here on, what is marked here is passed over, with all that is in it.
     pub(super) fn pass_over(&mut self, passed: &'a Marks) {
         self.passed = Some(passed);
+    }
+
+    /// From here on, only what lies in these paths is gone into; root trees always are.
+    pub(super) fn keep_to(&mut self, paths: &'a [PathSpec]) {
+        self.paths = paths;
+    }
+
+    /// Whether an entry of the directory that the walk is in lies in the paths that it keeps to.
+    pub(super) fn is_within(&self, directory: &[u8], name: &[u8], kind: Kind) -> bool {
+        if self.paths.is_empty() {
+            return true;
+        }
+        let mut path = directory.to_vec();
+        if !path.is_empty() {
+            path.push(b'/');
+        }
+        path.extend_from_slice(name);
+        if self.paths.iter().any(|spec| spec.matches(&path)) {
+            return true;
+        }
+        path.push(b'/');
+        kind == Kind::Tree && self.paths.iter().any(|spec| spec.may_be_in(&path))
     }
 
     fn is_passed(&self, number: u32) -> bool {
@@ -164,6 +190,9 @@ impl<'a> Trees<'a> {
                 _ if !self.rule.blobs => continue,
                 _ => Kind::Blob,
             };
+            if !self.is_within(&self.path, entry.name, kind) {
+                continue;
+            }
             let id = entry.id;
             if self.met.remember(&id) {
                 continue;
