@@ -9,6 +9,7 @@ use super::pack_objects_islands as islands;
 use super::pack_objects_missing::{self as missing, Missing};
 use super::pack_objects_options::{self as options, Request, Source};
 use super::pack_objects_write as write;
+use super::repack::recent_objects;
 use crate::args::Args;
 use crate::fail::{Failure, chain};
 use crate::globals::Globals;
@@ -98,7 +99,8 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     }
     if let Some(expire) = request.unreachable.loosen {
         let stays = |name: &str| request.keep_packs.contains(name);
-        loosen_unreachable(repo::on_disk(&repository)?, &set, &stays, expire, &cx)?;
+        let recent = if expire == i64::MIN { Vec::new() } else { recent_objects(&repository)? };
+        loosen_unreachable(repo::on_disk(&repository)?, &set, &stays, expire, &recent, &cx)?;
     }
     if request.islands {
         request.marks = islands::find(&repository, &*snapshot, &cx)?;

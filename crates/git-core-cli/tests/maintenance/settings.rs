@@ -113,11 +113,39 @@ fn s03_hooks_say_what_is_recent() {
                 &["gc", "-q", "--prune=never"],
                 &["gc", "-q", "--no-cruft", "--prune=1.day.ago"],
                 &["repack", "-q", "-A", "-d", "--unpack-unreachable=1.day.ago"],
+                &["pack-objects", "-q", "--cruft", "--cruft-expiration=1.day.ago", ".git/p"],
+                &[
+                    "pack-objects",
+                    "-q",
+                    "--all",
+                    "--reflog",
+                    "--indexed-objects",
+                    "--unpack-unreachable=1.day.ago",
+                    ".git/p",
+                ],
             ] {
                 let setting = format!("gc.recentObjectsHook={hook}");
                 let args = [&["-c", setting.as_str()], args].concat();
                 let [theirs, ours] = both(&repo, &args, &|_| {});
                 assert_eq!(all_objects(&ours), all_objects(&theirs), "{format} {args:?}");
+                // What a pack elsewhere holds.
+                let elsewhere = |repo: &Repo| {
+                    let dir = repo.path.join(".git");
+                    let idx = std::fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path());
+                    let idx =
+                        idx.into_iter().find(|path| path.extension().is_some_and(|end| end == "idx"))?;
+                    let option = format!("--object-format={format}");
+                    let listed =
+                        output(Program::Git, &dir, &["show-index", &option], &std::fs::read(idx).unwrap());
+                    let lines = String::from_utf8(listed).unwrap();
+                    Some(
+                        lines
+                            .lines()
+                            .map(|line| line.split(' ').nth(1).unwrap().to_owned())
+                            .collect::<Vec<_>>(),
+                    )
+                };
+                assert_eq!(elsewhere(&ours), elsewhere(&theirs), "{format} {args:?}");
             }
         }
     }

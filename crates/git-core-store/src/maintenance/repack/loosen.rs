@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// Writes the objects of the repository's own packs as loose ones, as old as their pack, but for those that are about
 /// to be packed, and those that lie in a pack that stays: one with a `.keep` file, one that `stays` names by its file
 /// name, one that is borrowed. Those of packs that were last changed at `expire` or before, in seconds since 1970, are
-/// passed over. Gives how many became loose.
+/// passed over, unless a younger one or one of `recent` needs them. Gives how many became loose.
 ///
 /// # Errors
 /// [`MaintenanceError`] when an object cannot be read or written.
@@ -23,6 +23,7 @@ pub fn loosen_unreachable(
     packed: &ObjectSet,
     stays: &dyn Fn(&str) -> bool,
     expire: i64,
+    recent: &[ObjectId],
     cx: &Context,
 ) -> Result<u64, MaintenanceError> {
     let snapshot = storage.snapshot()?;
@@ -36,7 +37,7 @@ pub fn loosen_unreachable(
     let is_safe =
         |id: &ObjectId| Ok(packed.contains(id) || holds(&survey.kept, id) || is_borrowed(&survey, id)?);
     let mut report = RepackReport::default();
-    loosen(&survey, expire, &[], &is_safe, &mut report, cx)?;
+    loosen(&survey, expire, recent, &is_safe, &mut report, cx)?;
     Ok(report.loosened)
 }
 
