@@ -55,7 +55,9 @@ impl Out {
 
     /// A packet of these few bytes, without a line end.
     pub(super) fn bare_line(&mut self, parts: &[&[u8]]) {
-        pkt_line::write_data(&mut self.buffer, &parts.concat()).expect("a word and an id fit into a packet");
+        let band: &[u8] = if self.all_bands { b"\x01" } else { b"" };
+        pkt_line::write_data(&mut self.buffer, &[band, &parts.concat()].concat())
+            .expect("a word and an id fit into a packet");
     }
 
     pub(super) fn flush(&mut self) {
