@@ -165,6 +165,12 @@ pub(super) fn fetch_one(
         link.options.upload_pack = crate::globals::os_string(program.to_vec());
     }
     let cx = reach::context(progress::wanted(chosen.progress, chosen.talk == Talk::Quiet));
+    if let Some(uri) = config.text("fetch.bundleURI")?
+        && let Err(error) = repository.fetch_bundle_uri(uri, &link.options, &cx)
+    {
+        screen.say(format_args!("warning: {error}"));
+        screen.say(format_args!("warning: failed to fetch bundles from '{uri}'"));
+    }
     let fetched = remote.fetch(&options, link, &cx).map_err(|error| unreachable(&remote, error))?;
     drop(cx);
     if fetched.filter_ignored {

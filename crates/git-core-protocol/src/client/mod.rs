@@ -6,6 +6,7 @@
 //! it, does what the [`Action`] says, and polls again. Which objects are there is left to a [`GraphWalker`].
 
 mod archive;
+mod bundle_uris;
 mod error;
 mod fetch;
 mod handshake;
@@ -19,6 +20,7 @@ mod push;
 pub use crate::advertisement::{AdvertisedRef, Advertisement};
 pub use crate::server::Command;
 pub use archive::FetchArchive;
+pub use bundle_uris::BundleUris;
 pub use error::ClientError;
 pub use fetch::{Fetch, FetchOptions};
 pub use handshake::Handshake;

@@ -1,5 +1,6 @@
 //! What a repository lets its peers do, and how much a machine takes from one.
 
+use bstr::BString;
 use git_core_object::{ObjectFormat, ObjectId};
 use std::sync::Arc;
 
@@ -75,6 +76,9 @@ pub struct UploadPackOptions {
     pub object_info: bool,
     /// Whether a client may have all of an answer to `fetch` on side bands (v2): `uploadpack.allowSidebandAll`.
     pub sideband_all: bool,
+    /// What is said of bundles that may be had elsewhere (v2), `key=value` a line: the variables `bundle.*`, if
+    /// `uploadpack.advertiseBundleURIs` says so.
+    pub bundle_uris: Option<Arc<Vec<BString>>>,
     /// The commits at which the history of the repository ends, if it is shallow.
     pub shallow: Arc<Vec<ObjectId>>,
     /// How much is taken from the client.
@@ -92,6 +96,7 @@ impl Default for UploadPackOptions {
             filter: false,
             object_info: false,
             sideband_all: false,
+            bundle_uris: None,
             shallow: Arc::default(),
             limits: ServerLimits::default(),
         }

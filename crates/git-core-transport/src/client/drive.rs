@@ -4,11 +4,12 @@ use super::{
     AdvertisedRef, Command, Connection, FetchOptions, GraphWalker, LsRefsOptions, ObjectInfoOptions,
     PushOptions, PushReport, TransportError,
 };
+use bstr::BString;
 use bytes::{Buf as _, Bytes};
 use git_core_object::{BoxError, Context, ObjectId};
 use git_core_protocol::client::{
-    Ack, Action, ClientError, Fetch, FetchArchive, LsRefs, Machine, Negotiate, NegotiateOptions, ObjectInfo,
-    Push,
+    Ack, Action, BundleUris, ClientError, Fetch, FetchArchive, LsRefs, Machine, Negotiate, NegotiateOptions,
+    ObjectInfo, Push,
 };
 use git_core_protocol::{ProtocolVersion, ShallowUpdate};
 use std::ops::ControlFlow;
@@ -158,6 +159,22 @@ impl Owner<Fetch> for Fetcher<'_> {
     fn pack(&mut self, bytes: &[u8]) -> Result<(), BoxError> {
         (self.sink)(bytes)
     }
+}
+
+/// The bundles that the server says may be had elsewhere, `key=value` a line; `None` where it cannot be asked.
+///
+/// # Errors
+/// [`TransportError`].
+pub fn bundle_uris(
+    connection: &mut Connection,
+    cx: &Context,
+) -> Result<Option<Vec<BString>>, TransportError> {
+    if !BundleUris::is_offered(connection.advertisement()) {
+        return Ok(None);
+    }
+    let mut machine = BundleUris::new(connection.advertisement(), connection.session_id())?;
+    drive(connection, &mut machine, &mut NoOwner, cx)?;
+    Ok(Some(machine.finish()))
 }
 
 /// Fetches the archive that these arguments of `git archive` ask for; its bytes go to `sink` as they come, and

@@ -89,6 +89,9 @@ pub enum RemoteError {
     /// The remote is shallow, and shallow ones are refused.
     #[error("source repository is shallow, reject to clone.")]
     ShallowSource,
+    /// The bundle lacks what a filter left out, and there is nobody to ask for it.
+    #[error("cannot clone from filtered bundle")]
+    FilteredBundle,
     /// The directory of a clone is there and not empty.
     #[error("destination path '{}' already exists and is not an empty directory.", .path.display())]
     Occupied {
@@ -142,9 +145,10 @@ impl RemoteError {
             RemoteError::Incomplete { .. } => ErrorKind::Corrupt,
             RemoteError::Commit(error) => error.kind(),
             RemoteError::Write(error) => error.kind(),
-            RemoteError::Format { .. } | RemoteError::ShallowSource | RemoteError::Occupied { .. } => {
-                ErrorKind::Invalid
-            }
+            RemoteError::Format { .. }
+            | RemoteError::ShallowSource
+            | RemoteError::FilteredBundle
+            | RemoteError::Occupied { .. } => ErrorKind::Invalid,
             RemoteError::NoBranch { .. } => ErrorKind::NotFound,
             RemoteError::Checkout(error) => error.kind(),
             RemoteError::Index(error) => error.kind(),

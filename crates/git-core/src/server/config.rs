@@ -12,8 +12,9 @@ use crate::Repository;
 use crate::hooks::PushHooks;
 use crate::send::WholePacks;
 use crate::signing::SigningPrograms;
+use bstr::{BString, ByteSlice as _};
 use git_core_protocol::server::WantPolicy;
-use git_core_store::config::{Config, ConfigError};
+use git_core_store::config::{Config, ConfigEntry, ConfigError};
 use git_core_store::walk::CountOptions;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +40,14 @@ pub fn session_options(repository: &Repository) -> Result<SessionOptions, Config
         Some(text) => text != b"ignore",
         None => true,
     };
+    if allowed("uploadpack.advertiseBundleURIs")? {
+        let of_bundles = config.entries().iter().filter(|entry| entry.key().starts_with(b"bundle."));
+        let line = |entry: &ConfigEntry| {
+            let value: &[u8] = entry.to_text().map_or(&b""[..], |text| text.as_bytes());
+            BString::from([entry.key().as_bytes(), b"=", value].concat())
+        };
+        options.upload.bundle_uris = Some(Arc::new(of_bundles.map(line).collect()));
+    }
     options.archives = ArchivePolicy::Give;
     options.repository = Some(repository.clone());
     options.upload.filter = allowed("uploadpack.allowFilter")?;

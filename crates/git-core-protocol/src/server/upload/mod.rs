@@ -353,6 +353,9 @@ impl Talk {
         if self.options.object_info {
             list.add("object-info");
         }
+        if self.options.bundle_uris.is_some() {
+            list.add("bundle-uri");
+        }
         self.out.line(&[b"version 2"]);
         for line in list.lines() {
             self.out.line(&[&line]);
@@ -391,6 +394,17 @@ impl Talk {
             (_, ProtocolVersion::V2) => self.next_request(),
             _ => Phase::Wants(wants::WantLines::default()),
         }
+    }
+
+    /// Says which bundles may be had elsewhere.
+    fn tell_bundle_uris(&mut self) -> Phase {
+        if let Some(lines) = self.options.bundle_uris.clone() {
+            for line in lines.iter() {
+                self.out.line(&[line]);
+            }
+        }
+        self.out.flush();
+        self.next_request()
     }
 
     /// Where a satisfied request leads to: to the next one, where there may be one.

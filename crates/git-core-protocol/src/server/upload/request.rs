@@ -23,6 +23,7 @@ enum Command {
     LsRefs(LsRefs),
     Fetch(Box<FetchArguments>),
     ObjectInfo(ObjectInfo),
+    BundleUri,
 }
 
 impl Request {
@@ -39,6 +40,7 @@ impl Request {
                 Some(Command::LsRefs(query)) => query.ask(self.server_options, talk),
                 Some(Command::Fetch(arguments)) => arguments.ask(talk),
                 Some(Command::ObjectInfo(info)) => info.ask(talk),
+                Some(Command::BundleUri) => Ok(talk.tell_bundle_uris()),
             },
             Packet::Delim if self.in_arguments => Err(ServerError::UnexpectedPacket("delim")),
             Packet::Delim if self.command.is_none() => Err(ServerError::NoCommand),
@@ -53,6 +55,7 @@ impl Request {
                     (Some(Command::LsRefs(query)), true) => query.argument(line, talk)?,
                     (Some(Command::Fetch(arguments)), true) => arguments.argument(line, talk)?,
                     (Some(Command::ObjectInfo(info)), true) => info.argument(line, talk)?,
+                    (Some(Command::BundleUri), true) => return Err(ServerError::line(line)),
                     _ => self.capability(line, talk)?,
                 }
                 Ok(Phase::Request(self))
@@ -79,6 +82,7 @@ impl Request {
                     b"ls-refs" => Command::LsRefs(LsRefs::default()),
                     b"fetch" => Command::Fetch(Box::default()),
                     b"object-info" if talk.options.object_info => Command::ObjectInfo(ObjectInfo::default()),
+                    b"bundle-uri" if talk.options.bundle_uris.is_some() => Command::BundleUri,
                     _ => return Err(ServerError::UnknownCommand(shown(command))),
                 });
             }

@@ -6,11 +6,14 @@
 
 mod body;
 mod bridge;
+mod download;
 mod redirect;
 
 use super::options::ConnectOptions;
 use super::{Credential, CredentialRequest, TransportError};
 use crate::url::{GitUrl, Scheme};
+pub use download::download;
+
 use body::Upload;
 use bridge::{Answer, Bridge};
 use bytes::Bytes;
