@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
+#[path = "common/web.rs"]
+mod web;
 
 use common::{FORMATS, Program, command, git};
 use std::os::unix::fs::PermissionsExt as _;
@@ -388,6 +390,67 @@ fn receive_and_transfer_keys_of_checks_and_offers() {
         });
         for (theirs, ours) in run[0].iter().zip(&run[1]) {
             assert_eq!(theirs, ours, "{format}: left git's, right ours");
+        }
+    }
+}
+
+#[test]
+fn fetch_uri_protocols_has_parts_of_packs_fetched_from_elsewhere() {
+    // The server is git's: it leaves blobs out of packs that are to be had elsewhere.
+    let world = World::new("sha1");
+    let (top, remote) = (world.top(), world.remote());
+    let web = web::Web::new(Program::Git, &top);
+    let big: String = (0..5000).map(|n| format!("line {n} of a big file\n")).collect();
+    std::fs::write(remote.join("big"), &big).unwrap();
+    git(&remote, &["add", "big"]);
+    git(&remote, &["commit", "-q", "-m", "big"]);
+    let blob = git(&remote, &["rev-parse", "HEAD:big"]);
+    let pack = |name: &str, objects: &str| {
+        let made =
+            common::output(Program::Git, &remote, &["pack-objects", "--stdout", "-q"], objects.as_bytes());
+        std::fs::write(top.join(name), &made).unwrap();
+        made[made.len() - 20..].iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+    };
+    let checksum = pack("blob.pack", &format!("{blob}\n"));
+    let other = pack("other.pack", &format!("{}\n", git(&remote, &["rev-parse", "HEAD:f"])));
+    // git's server leaves nothing out unless all of its answer is on side bands.
+    git(&remote, &["config", "uploadpack.allowSidebandAll", "true"]);
+    let offer = |line: &str| git(&remote, &["config", "uploadpack.blobPackfileUri", line]);
+    let clone = |client: Program, protocols: &str| {
+        let _ = std::fs::remove_dir_all(top.join("clone"));
+        let setting = format!("fetch.uriProtocols={protocols}");
+        let args = ["-c", &setting, "clone", "-q", "--bare", &world.url(), "clone"];
+        world.run((client, Program::Git), &top, &args, &|_| {})
+    };
+    offer(&format!("{blob} {checksum} {}", web.url("plain/blob.pack")));
+    for client in PROGRAMS {
+        for protocols in ["http,https", "http", "https", ""] {
+            let output = clone(client, protocols);
+            assert!(
+                output.status.success(),
+                "{client:?} {protocols} {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+            git(&top.join("clone"), &["fsck", "--full"]);
+            let apart = protocols.split(',').any(|one| one == "http");
+            if client == Program::Ours {
+                let named = top.join(format!("clone/objects/pack/pack-{checksum}.pack"));
+                assert_eq!(named.exists(), apart, "{protocols}");
+            }
+        }
+    }
+    // Another pack than was named, none at all, one that breaks off: nothing is there afterwards.
+    for line in [
+        format!("{blob} {other} {}", web.url("plain/blob.pack")),
+        format!("{blob} {checksum} {}", web.url("plain/none.pack")),
+        format!("{blob} {checksum} {}", web.url("plain/cut.pack")),
+    ] {
+        let whole = std::fs::read(top.join("blob.pack")).unwrap();
+        std::fs::write(top.join("cut.pack"), &whole[..whole.len() - 10]).unwrap();
+        offer(&line);
+        for client in PROGRAMS {
+            let output = clone(client, "http");
+            assert!(!output.status.success(), "{client:?} {line}");
         }
     }
 }

@@ -247,7 +247,7 @@ fn pack_packfile_negotiation_without_multi_ack_tells_of_the_first_common_only() 
     let lines = [&of("want", 'a')[..], "0000", &of("have", 'c'), &of("have", 'd'), "0000", "done"];
     let (said, _) = upload(&mut Fake::new(SHA1), V0, Mode::StatelessRpc, &lines);
     let c = format!("ACK {}", id(SHA1, 'c'));
-    assert_eq!(said.iter().filter(|line| line.starts_with("ACK")).next().unwrap(), &c, "{said:?}");
+    assert_eq!(said.iter().find(|line| line.starts_with("ACK")).unwrap(), &c, "{said:?}");
     assert!(!said.iter().any(|line| line.contains("common") || line.contains("continue")), "{said:?}");
 }
 
@@ -598,4 +598,61 @@ fn v2_object_info_tells_sizes() {
     let lines = ["command=object-info", "0001", "size", &of("oid", 'a'), &of("oid", '1'), "0000"];
     let (said, _) = upload(&mut fake, V2, Mode::StatelessRpc, &lines);
     assert_eq!(said, ["size", &format!("{} 170", id(SHA1, 'a')), &format!("{} ", id(SHA1, '1')), "0000"]);
+}
+
+#[test]
+fn v2_fetch_packfile_uris_stand_before_the_pack() {
+    use git_core_protocol::client::{Action, Fetch, FetchOptions, Machine as _};
+    let greeting = |feature: &str| {
+        let mut reader = Reader::new(Service::UploadPack, 1000);
+        for line in ["version 2", &format!("fetch=shallow{feature}")] {
+            reader.packet(Packet::Data(line.as_bytes())).unwrap();
+        }
+        reader.packet(Packet::Flush).unwrap();
+        reader.finish()
+    };
+    let mut options = FetchOptions::default();
+    options.uri_protocols = vec!["https".into(), "http".into()];
+    // What comes of an answer: what was asked, the addresses, the pack.
+    let fetch = |feature: &str, answer: &[&str], piece: usize| {
+        let mut machine = Fetch::new(&greeting(feature), [id(SHA1, 'a')], &options).unwrap();
+        let input = packets(answer);
+        let (mut asked, mut pack, mut fed) = (Vec::new(), Vec::new(), 0);
+        loop {
+            match machine.poll()? {
+                Action::Send(bytes) => asked.extend_from_slice(bytes),
+                Action::NextHaves { .. } => machine.haves(&[]),
+                Action::Read if fed == input.len() => machine.feed_end(),
+                Action::Read => fed += machine.feed(&input[fed..input.len().min(fed + piece)]),
+                Action::Pack(bytes) => pack.extend_from_slice(bytes),
+                Action::Done => break,
+                _ => {}
+            }
+        }
+        Ok::<_, ClientError>((unpack(&asked), machine.pack_uris().to_vec(), pack))
+    };
+    let line = format!("{} https://host/a pack", "b".repeat(40));
+    for piece in [1, 7, 10_000] {
+        let answer = ["packfile-uris", &line, "0001", "packfile", "\u{1}PACK", "0000"];
+        let (asked, uris, pack) = fetch(" packfile-uris", &answer, piece).unwrap();
+        assert!(asked.contains(&"packfile-uris https,http".to_owned()), "{asked:?}");
+        assert_eq!((uris[0].checksum, uris[0].uri.as_slice()), (id(SHA1, 'b'), &b"https://host/a pack"[..]));
+        assert_eq!((uris.len(), &pack[..]), (1, &b"PACK\n"[..]));
+    }
+    // Not offered, so not asked for, and no surprise is welcome.
+    let (asked, uris, _) = fetch("", &["packfile", "\u{1}PACK", "0000"], 9).unwrap();
+    assert!(!asked.iter().any(|line| line.contains("packfile-uris")) && uris.is_empty());
+    assert!(fetch("", &["packfile-uris", &line, "0001", "packfile", "\u{1}PACK", "0000"], 9).is_err());
+    for bad in [
+        "nonsense",
+        &"b".repeat(40),
+        &format!("{} ", "b".repeat(40)),
+        &format!("{} https://x", "b".repeat(39)),
+    ] {
+        assert!(
+            fetch(" packfile-uris", &["packfile-uris", bad, "0001", "packfile", "\u{1}P", "0000"], 9)
+                .is_err(),
+            "{bad}"
+        );
+    }
 }

@@ -61,6 +61,15 @@ fn answer(program: Program, root: &PathBuf, mut peer: TcpStream) {
     let mut words = line.split(' ');
     let (method, target) = (words.next().unwrap().to_owned(), words.next().unwrap().to_owned());
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+    if let Some(file) = path.strip_prefix("/plain/") {
+        while input.read_line(&mut line).is_ok_and(|length| length > 2) {}
+        let found = std::fs::read(root.join(file));
+        let (status, content) = found.map_or(("404 Not Found", Vec::new()), |content| ("200 OK", content));
+        let head =
+            format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", content.len());
+        let _ = peer.write_all(&[head.as_bytes(), &content].concat());
+        return;
+    }
     let mut backend = command(program, root);
     backend.arg("http-backend");
     backend.env("GIT_PROJECT_ROOT", root).env("GIT_HTTP_EXPORT_ALL", "1").env("REMOTE_USER", "somebody");

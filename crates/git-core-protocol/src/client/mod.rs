@@ -22,7 +22,7 @@ pub use crate::server::Command;
 pub use archive::FetchArchive;
 pub use bundle_uris::BundleUris;
 pub use error::ClientError;
-pub use fetch::{Fetch, FetchOptions};
+pub use fetch::{Fetch, FetchOptions, PackUri};
 pub use handshake::Handshake;
 pub(crate) use incoming::Span;
 pub use ls_refs::{LsRefs, LsRefsOptions};
@@ -94,11 +94,13 @@ pub struct ClientLimits {
     pub report_bytes: u64,
     /// The most commits at which a history may end or no longer end, as the answer to a fetch tells.
     pub shallow: usize,
+    /// The most packs that a server may leave to be fetched from elsewhere.
+    pub pack_uris: usize,
 }
 
 impl Default for ClientLimits {
     fn default() -> Self {
-        ClientLimits { ref_bytes: 1 << 30, report_bytes: 64 << 20, shallow: 16 << 20 }
+        ClientLimits { ref_bytes: 1 << 30, report_bytes: 64 << 20, shallow: 16 << 20, pack_uris: 1 << 16 }
     }
 }
 

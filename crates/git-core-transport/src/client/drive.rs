@@ -9,7 +9,7 @@ use bytes::{Buf as _, Bytes};
 use git_core_object::{BoxError, Context, ObjectId};
 use git_core_protocol::client::{
     Ack, Action, BundleUris, ClientError, Fetch, FetchArchive, LsRefs, Machine, Negotiate, NegotiateOptions,
-    ObjectInfo, Push,
+    ObjectInfo, PackUri, Push,
 };
 use git_core_protocol::{ProtocolVersion, ShallowUpdate};
 use std::ops::ControlFlow;
@@ -132,11 +132,30 @@ pub fn fetch(
     cx: &Context,
 ) -> Result<ShallowUpdate, TransportError> {
     let mut options = options.clone();
+    options.uri_protocols.clear();
+    fetch_parts(connection, wants, &options, walker, sink, cx).map(|(update, _)| update)
+}
+
+/// As [`fetch`], from a server that may leave parts of the pack to be fetched from elsewhere, by one of the
+/// [protocols](FetchOptions::uri_protocols) that are named. Where these parts are is the second thing given;
+/// fetching them, with [`download`](super::download) if they are on the web, is left to the caller.
+///
+/// # Errors
+/// As [`fetch`].
+pub fn fetch_parts(
+    connection: &mut Connection,
+    wants: impl IntoIterator<Item = ObjectId>,
+    options: &FetchOptions,
+    walker: &mut dyn GraphWalker,
+    sink: &mut dyn FnMut(&[u8]) -> Result<(), BoxError>,
+    cx: &Context,
+) -> Result<(ShallowUpdate, Vec<PackUri>), TransportError> {
+    let mut options = options.clone();
     options.connection = connection.kind();
     options.session_id = connection.session_id().cloned();
     let mut machine = Fetch::new(connection.advertisement(), wants, &options)?;
     drive(connection, &mut machine, &mut Fetcher { walker, sink, batch: Vec::new() }, cx)?;
-    Ok(machine.shallow_update().clone())
+    Ok((machine.shallow_update().clone(), machine.pack_uris().to_vec()))
 }
 
 struct Fetcher<'a> {

@@ -50,6 +50,14 @@ pub enum RemoteError {
     /// The pack that came was refused.
     #[error(transparent)]
     Receive(#[from] ReceiveError),
+    /// A part of the pack that the remote keeps elsewhere cannot be used.
+    #[error("cannot use the pack at '{uri}': {reason}")]
+    PackUri {
+        /// Where it is.
+        uri: BString,
+        /// Why not.
+        reason: String,
+    },
     /// What came lacks an object that it needs.
     #[error("the remote did not send all necessary objects: {id} is missing")]
     Incomplete {
@@ -142,6 +150,7 @@ impl RemoteError {
             RemoteError::Read(error) => error.kind(),
             RemoteError::Bundle(error) => error.kind(),
             RemoteError::Receive(error) => error.kind(),
+            RemoteError::PackUri { .. } => ErrorKind::Corrupt,
             RemoteError::Incomplete { .. } => ErrorKind::Corrupt,
             RemoteError::Commit(error) => error.kind(),
             RemoteError::Write(error) => error.kind(),

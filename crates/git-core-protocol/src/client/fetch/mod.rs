@@ -42,6 +42,9 @@ pub struct FetchOptions {
     /// Which objects are to be left out, as `git-rev-list(1)` spells `--filter`. A server that knows no filters
     /// sends all.
     pub filter: Option<BString>,
+    /// The protocols by which parts of the pack may be fetched from elsewhere, such as `https`
+    /// (`fetch.uriProtocols`): whoever names some has to fetch what [`Fetch::pack_uris`] gives.
+    pub uri_protocols: Vec<BString>,
     /// What this program calls itself.
     pub agent: BString,
     /// What it calls this session in its logs, told to servers that tell theirs (`transfer.advertiseSID`).
@@ -62,6 +65,7 @@ impl Default for FetchOptions {
             shallow: Vec::new(),
             deepen: Deepen::No,
             filter: None,
+            uri_protocols: Vec::new(),
             agent: DEFAULT_AGENT.into(),
             session_id: None,
             limits: ClientLimits::default(),
@@ -84,7 +88,17 @@ pub struct Fetch {
     connection: Connection,
     format: ObjectFormat,
     shallow: ShallowUpdate,
+    uris: Vec<PackUri>,
     limits: ClientLimits,
+}
+
+/// A pack that a server leaves to be fetched from elsewhere (`packfile-uris`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackUri {
+    /// The checksum of the pack.
+    pub checksum: ObjectId,
+    /// Where it is.
+    pub uri: BString,
 }
 
 #[derive(Clone, Debug)]
@@ -118,6 +132,8 @@ enum State {
     Section,
     /// Version 2: where the history will end.
     ShallowInfo,
+    /// Version 2: where parts of the pack are.
+    PackUris,
     /// The pack, on side bands.
     Banded,
     /// The pack, as it is.
@@ -168,6 +184,7 @@ impl Fetch {
             connection: options.connection,
             format: server.format,
             shallow: ShallowUpdate { shallow: server.shallow.clone(), unshallow: Vec::new() },
+            uris: Vec::new(),
             limits: options.limits.clone(),
         })
     }
@@ -176,6 +193,12 @@ impl Fetch {
     /// are the ones at which the server's own history ends: then some may not be in the pack.
     pub fn shallow_update(&self) -> &ShallowUpdate {
         &self.shallow
+    }
+
+    /// Packs that belong to what was wanted and are to be fetched from elsewhere, once the pack has begun. None unless
+    /// [`FetchOptions::uri_protocols`] named protocols.
+    pub fn pack_uris(&self) -> &[PackUri] {
+        &self.uris
     }
 
     fn bound(&mut self, line: scope::Line) -> Result<(), ClientError> {
@@ -331,7 +354,7 @@ impl Machine for Fetch {
                         }
                     }
                 }
-                State::Acks | State::FinalAck | State::Section | State::ShallowInfo => {
+                State::Acks | State::FinalAck | State::Section | State::ShallowInfo | State::PackUris => {
                     let Some(span) = self.incoming.span()? else { return Ok(Action::Read) };
                     let mut packet = self.incoming.packet(&span);
                     if let Dialect::V2(v2::Dialect { all_bands: true, .. }) = &self.dialect
@@ -367,6 +390,13 @@ impl Machine for Fetch {
                             _ => self.next_round(),
                         },
                         Step::Bound(line) => self.bound(line)?,
+                        Step::Uri(uri) => {
+                            let bound = self.limits.pack_uris;
+                            if self.uris.len() >= bound {
+                                return Err(ClientError::Limit { name: "pack_uris", bound: bound as u64 });
+                            }
+                            self.uris.push(uri);
+                        }
                         Step::To(state) => {
                             if state == State::ShallowInfo {
                                 self.shallow = ShallowUpdate::default();
@@ -406,6 +436,8 @@ enum Step {
     Ready,
     /// A commit at which the history will end, or will not.
     Bound(scope::Line),
+    /// A pack that is elsewhere.
+    Uri(PackUri),
     /// The answer to this round is over.
     Round,
     To(State),

@@ -3,8 +3,9 @@
 
 use super::super::ls_refs::{About, write_command};
 use super::super::{Ack, AckStatus, Advertisement, ClientError, FetchOptions, negotiation::Negotiation};
-use super::{State, Step, scope, unexpected, write_ids};
+use super::{PackUri, State, Step, scope, unexpected, write_ids};
 use crate::pkt_line::{self, Packet};
+use bstr::ByteSlice as _;
 use git_core_object::{ObjectFormat, ObjectId};
 
 #[derive(Clone, Debug)]
@@ -15,6 +16,7 @@ pub(super) struct Dialect {
     ready: bool,
     /// Lines, too, come on side-band 1.
     pub(super) all_bands: bool,
+    takes_uris: bool,
 }
 
 impl Dialect {
@@ -42,9 +44,15 @@ impl Dialect {
                 pkt_line::write_text(&mut prefix, argument.as_bytes())?;
             }
         }
+        let takes_uris =
+            !options.uri_protocols.is_empty() && server.capabilities.has_feature("fetch", "packfile-uris");
+        if takes_uris {
+            let list = bstr::join(",", &options.uri_protocols);
+            pkt_line::write_parts(&mut prefix, &[b"packfile-uris ", &list, b"\n"])?;
+        }
         scope::write(&mut prefix, server, options)?;
         write_ids(&mut prefix, b"want ", wants)?;
-        Ok(Dialect { format: server.format, prefix, ready: false, all_bands })
+        Ok(Dialect { format: server.format, prefix, ready: false, all_bands, takes_uris })
     }
 
     pub(super) fn request(
@@ -71,9 +79,21 @@ impl Dialect {
             (State::Acks, Packet::Data(_)) => self.acknowledgment(packet.text().unwrap_or_default()),
             (State::Section, Packet::Data(_)) => match &**packet.text().unwrap_or_default() {
                 b"packfile" => Ok(Step::To(State::Banded)),
+                b"packfile-uris" if self.takes_uris => Ok(Step::To(State::PackUris)),
                 b"shallow-info" => Ok(Step::To(State::ShallowInfo)),
                 other => Err(unexpected("packfile", other)),
             },
+            (State::PackUris, Packet::Delim) => Ok(Step::To(State::Section)),
+            (State::PackUris, Packet::Data(_)) => {
+                let line = packet.text().unwrap_or_default();
+                let unexpected = || unexpected("the address of a pack", line);
+                let (hex, uri) = line.split_once_str(" ").ok_or_else(unexpected)?;
+                let checksum = ObjectId::from_hex_of(self.format, hex).map_err(|_| unexpected())?;
+                if uri.is_empty() || uri.iter().any(u8::is_ascii_control) {
+                    return Err(unexpected());
+                }
+                Ok(Step::Uri(PackUri { checksum, uri: uri.into() }))
+            }
             (State::ShallowInfo, Packet::Delim) => Ok(Step::To(State::Section)),
             (State::ShallowInfo, Packet::Data(_)) => {
                 Ok(Step::Bound(scope::Line::parse(packet, self.format)?))

@@ -9,10 +9,11 @@ mod bridge;
 mod download;
 mod redirect;
 
+pub use download::download;
+
 use super::options::ConnectOptions;
 use super::{Credential, CredentialRequest, TransportError};
 use crate::url::{GitUrl, Scheme};
-pub use download::download;
 
 use body::Upload;
 use bridge::{Answer, Bridge};

@@ -4,6 +4,7 @@
 mod follow;
 mod plan;
 mod run;
+mod uris;
 
 use super::fetch_head::FetchHeadEntry;
 use super::peer::Peer;

@@ -2,6 +2,7 @@
 //! is left to `follow`.
 
 use super::plan::{Asked, Mark};
+use super::uris;
 use super::{FetchOptions, Fetched, KeepPack, Refetch, RemoteEnds, UpdateHead};
 use crate::Repository;
 use crate::remote::peer::Peer;
@@ -13,7 +14,7 @@ use git_core_ref::RefName;
 use git_core_ref::refspec::FetchSource;
 use git_core_store::walk::{self, Haves};
 use git_core_store::{PackOptions, Quarantine, Snapshot, revision};
-use git_core_transport::client::{Ack, AdvertisedRef, FetchOptions as WireOptions, GraphWalker, fetch};
+use git_core_transport::client::{Ack, AdvertisedRef, FetchOptions as WireOptions, GraphWalker, fetch_parts};
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -254,6 +255,7 @@ impl Run<'_> {
         options.shallow = self.snapshot.shallow().to_vec();
         options.deepen = self.options.deepen.clone();
         options.filter.clone_from(&self.filter);
+        options.uri_protocols = uris::protocols(self.repository.config())?;
         let cx = self.cx;
         let mut sink = |bytes: &[u8]| -> Result<(), BoxError> {
             let taken = quarantine.feed(bytes, cx)?;
@@ -262,8 +264,12 @@ impl Run<'_> {
             }
             Ok(())
         };
-        let shallow = fetch(&mut connection, wants, &options, &mut Walker(haves), &mut sink, cx)?;
+        let (shallow, parts) =
+            fetch_parts(&mut connection, wants, &options, &mut Walker(haves), &mut sink, cx)?;
         let received = quarantine.finish_pack(cx)?;
+        for part in &parts {
+            uris::receive(part, &options.uri_protocols, &pack, &mut *quarantine, cx)?;
+        }
         Ok((quarantine, received.objects, shallow))
     }
 
