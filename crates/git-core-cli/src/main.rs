@@ -22,6 +22,7 @@ mod ref_fields;
 mod ref_format;
 mod repo;
 mod revisions;
+mod trace;
 mod trusting;
 mod when;
 

@@ -37,6 +37,11 @@ pub(crate) fn outer_config(globals: &Globals) -> Result<Config, Failure> {
 pub(crate) fn link(globals: &Globals) -> Result<Link, Failure> {
     let mut link = Link::default();
     link.environment = crate::repo::environment(globals)?;
+    link.options.observer = crate::trace::packets(globals, &globals.command);
+    link.server_observer = match globals.command.as_str() {
+        "push" | "send-pack" => crate::trace::packets(globals, "receive-pack"),
+        _ => crate::trace::packets(globals, "upload-pack"),
+    };
     let here = open_if_any(globals)?;
     let config = here.config();
     link.options.version = match config.int("protocol.version")? {

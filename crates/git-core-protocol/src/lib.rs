@@ -15,6 +15,7 @@ pub mod server;
 mod service;
 mod shallow;
 pub mod sideband;
+pub mod trace;
 
 pub use capability::Capabilities;
 pub use pkt_line::Packet;

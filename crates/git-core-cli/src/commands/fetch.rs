@@ -79,7 +79,7 @@ fn run(globals: &Globals, args: Args) -> Result<ExitCode, Failure> {
     }
     names.dedup();
     if chosen.negotiate_only {
-        return negotiate_only(globals, &repository, one.filter(|_| count > 0), &chosen);
+        return negotiate_only(globals, &repository, one, &chosen);
     }
     let fine = match one {
         Some(name) => fetch_one(globals, &repository, &name, &chosen, operands.collect(), &Screen::Live)?,
@@ -122,6 +122,7 @@ pub(super) fn fetch_one(
     let plain_tags = operands.is_empty();
     options.refspecs = refspecs(operands, chosen.stdin)?;
     let dry = options.dry_run == DryRun::Yes;
+    options.negotiation_tips = tips(repository, &chosen.tips, screen)?;
     // Whatever happens from here on, what was fetched before is not what this fetch brought.
     if chosen.write_fetch_head && !dry && !chosen.append {
         repository.write_fetch_head(&[])?;
@@ -154,7 +155,6 @@ pub(super) fn fetch_one(
         Some(limit) => u64::try_from(limit).unwrap_or(0),
         None => config.int("transfer.unpackLimit")?.map_or(100, |limit| u64::try_from(limit).unwrap_or(0)),
     };
-    options.negotiation_tips = tips(repository, &chosen.tips, screen)?;
     options.reflog_message = Some(chosen.action.clone().into());
     let mut link = reach::link(globals)?;
     if let Some(program) = &chosen.upload_pack {
@@ -274,9 +274,12 @@ fn negotiate_only(
     let link = reach::link(globals)?;
     let common = match remote.negotiate(&options, link, &reach::context(false)) {
         Ok(common) => common,
-        Err(RemoteError::Transport(TransportError::Protocol(ClientError::Unsupported(_)))) => {
-            eprintln!("warning: protocol does not support --negotiate-only, exiting");
-            return Ok(ExitCode::FAILURE);
+        Err(RemoteError::Transport(TransportError::Protocol(ClientError::Unsupported(what)))) => {
+            match what {
+                "wait-for-done" => eprintln!("warning: server does not support wait-for-done"),
+                _ => eprintln!("warning: --negotiate-only requires protocol v2"),
+            }
+            return Ok(ExitCode::from(255));
         }
         Err(error) => return Err(unreachable(&remote, error)),
     };

@@ -11,7 +11,7 @@ use git_core::protocol::server::Mode;
 use git_core::protocol::{ProtocolVersion, Service};
 use git_core::server::{StorageSession, session_options};
 use git_core::store::fs::layout::Strictness;
-use git_core::transport::server::{ServeError, StdioOptions, serve_stdio};
+use git_core::transport::server::{ServeError, StdioOptions, TracedRead, TracedWrite, serve_stdio};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -76,7 +76,15 @@ fn run(globals: &Globals, mut args: Args, service: Service) -> Result<ExitCode, 
     stdio.keep_alive = keep_alive;
     stdio.version = ProtocolVersion::from_request(globals.text("GIT_PROTOCOL").unwrap_or("").as_bytes());
     let (input, output) = (std::io::stdin().lock(), std::io::stdout().lock());
-    match serve_stdio(&mut session, service, &stdio, input, output, &Context::new()) {
+    let cx = Context::new();
+    let served = match crate::trace::packets(globals, service.name().trim_start_matches("git-")) {
+        None => serve_stdio(&mut session, service, &stdio, input, output, &cx),
+        Some(observer) => {
+            let input = TracedRead::new(input, observer.clone());
+            serve_stdio(&mut session, service, &stdio, input, TracedWrite::new(output, observer), &cx)
+        }
+    };
+    match served {
         Ok(served) => {
             if service == Service::ReceivePack && served.received > 4 && mode != Mode::Advertise {
                 super::gc::after_receiving(&repository)?;

@@ -84,8 +84,8 @@ impl LsRefs {
         let about = About { agent: &options.agent, session_id: options.session_id.as_ref() };
         write_command(&mut request, "ls-refs", server, &about, &options.server_options)?;
         for (wanted, argument) in [
-            (options.symrefs, "symrefs"),
             (options.peel, "peel"),
+            (options.symrefs, "symrefs"),
             (options.unborn && caps.has_feature("ls-refs", "unborn"), "unborn"),
         ] {
             if wanted {

@@ -79,7 +79,7 @@ impl Negotiate {
             outgoing: Vec::new(),
             prefix,
             state: State::Haves,
-            negotiation: Negotiation::new(Connection::Stateless),
+            negotiation: Negotiation::of_version_2(),
             acks: VecDeque::new(),
             format: server.format,
         })

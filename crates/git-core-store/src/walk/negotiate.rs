@@ -85,12 +85,21 @@ impl Haves {
             skips: HashMap::new(),
             cx: cx.clone(),
         };
+        haves.tips(tips)?;
+        Ok(haves)
+    }
+
+    /// Offers what these objects reach, too. Of commits made in the same second, those that were named first come first.
+    ///
+    /// # Errors
+    /// [`ReadError`] when a commit is damaged.
+    pub fn tips(&mut self, tips: impl IntoIterator<Item = ObjectId>) -> Result<(), ReadError> {
         for tip in tips {
-            if let Some(node) = haves.commit(tip)? {
-                haves.enqueue(node);
+            if let Some(node) = self.commit(tip)? {
+                self.enqueue(node);
             }
         }
-        Ok(haves)
+        Ok(())
     }
 
     /// The same, by another choice; to be said before anything is offered.
@@ -200,7 +209,12 @@ impl Haves {
             }
             if self.flags.has(node, QUEUED) {
                 self.open -= 1;
-            } else if self.flags.has(node, SEEN) {
+                // Who offers one after the other gets to its parents by and by.
+                if self.negotiator != Negotiator::Skipping {
+                    continue;
+                }
+            }
+            if self.flags.has(node, SEEN) {
                 stack.extend(self.graph.parents(node).map(|at| self.graph.parent(at)));
             }
         }

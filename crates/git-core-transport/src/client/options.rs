@@ -4,8 +4,10 @@ use super::credentials::CredentialSource;
 use bstr::BString;
 use git_core_protocol::ProtocolVersion;
 use git_core_protocol::client::{ClientLimits, DEFAULT_AGENT};
+use git_core_protocol::trace::PacketObserver;
 use std::ffi::OsString;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How a connection is made; [`Default`] suits a command.
@@ -37,6 +39,8 @@ pub struct ConnectOptions {
     pub credentials: Option<Box<dyn CredentialSource>>,
     /// A larger request body is sent in chunks while it is made, instead of being put together first.
     pub post_buffer: usize,
+    /// Is shown every packet of the conversation.
+    pub observer: Option<Arc<dyn PacketObserver>>,
 }
 
 impl Default for ConnectOptions {
@@ -55,6 +59,7 @@ impl Default for ConnectOptions {
             extra_headers: Vec::new(),
             credentials: None,
             post_buffer: 1 << 20,
+            observer: None,
         }
     }
 }

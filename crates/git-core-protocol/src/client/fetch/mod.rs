@@ -16,7 +16,7 @@ use crate::sideband::Band;
 use crate::{Deepen, ProtocolVersion, ShallowUpdate};
 use bstr::BString;
 use git_core_object::{ObjectFormat, ObjectId};
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::ops::Range;
 
 /// How a fetch is made; what the server cannot do of it is left out.
@@ -152,9 +152,8 @@ impl Fetch {
         wants: impl IntoIterator<Item = ObjectId>,
         options: &FetchOptions,
     ) -> Result<Self, ClientError> {
-        let mut wants = wants.into_iter().collect::<Vec<_>>();
-        wants.sort_unstable();
-        wants.dedup();
+        let mut seen = HashSet::new();
+        let wants = wants.into_iter().filter(|id| seen.insert(*id)).collect::<Vec<_>>();
         if wants.is_empty() {
             return Err(ClientError::Request("a fetch without anything wanted"));
         }
@@ -169,16 +168,15 @@ impl Fetch {
                 Dialect::V0(v0::Dialect::new(server, &wants, options)?)
             }
         };
-        // In version 2 nothing is remembered between requests, whatever carries them.
-        let batches = match dialect {
-            Dialect::V0(_) => options.connection,
-            Dialect::V2(_) => Connection::Stateless,
+        let negotiation = match dialect {
+            Dialect::V0(_) => Negotiation::new(options.connection),
+            Dialect::V2(_) => Negotiation::of_version_2(),
         };
         Ok(Fetch {
             incoming: Incoming::default(),
             outgoing: Vec::new(),
             state: State::Haves,
-            negotiation: Negotiation::new(batches),
+            negotiation,
             dialect,
             acks: VecDeque::new(),
             connection: options.connection,

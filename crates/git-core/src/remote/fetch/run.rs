@@ -81,7 +81,8 @@ impl Run<'_> {
         let filter_ignored = self.filter.is_some() && !peer.can_filter();
         let mut cut = HashSet::new();
         if !missing.is_empty() {
-            let (mut received, count, shallow) = self.receive(peer, &missing, &advertised)?;
+            let (mut received, count, shallow) =
+                self.receive(peer, &missing, &wanted, &advertised, plan.follows_tags)?;
             cut = self.bound(&mut *received, &shallow, &ids)?;
             objects = Some(count);
             quarantine = Some(received);
@@ -209,7 +210,9 @@ impl Run<'_> {
         &self,
         peer: Peer,
         ids: &HashSet<ObjectId>,
+        wanted: &[Wanted],
         advertised: &[AdvertisedRef],
+        follows_tags: bool,
     ) -> Result<(Box<dyn Quarantine>, u64, ShallowUpdate), RemoteError> {
         let mut pack = PackOptions::default();
         pack.unpack_below = self.options.unpack_below;
@@ -235,7 +238,7 @@ impl Run<'_> {
             (None, _) => self.known()?,
         };
         let mut haves =
-            Haves::new(objects, self.snapshot.shallow(), known, self.cx)?.by(self.options.negotiator);
+            Haves::new(objects, self.snapshot.shallow(), [], self.cx)?.by(self.options.negotiator);
         for one in advertised.iter().filter(|_| self.options.refetch == Refetch::No) {
             if let Some(id) = one.peeled.or(one.id)
                 && self.snapshot.contains(&id)?
@@ -243,14 +246,14 @@ impl Run<'_> {
                 haves.known_common(id)?;
             }
         }
+        haves.tips(known)?;
         let mut quarantine = self.repository.storage().receive(&self.snapshot)?;
         quarantine.begin_pack(&pack)?;
 
-        let mut wants: Vec<_> = ids.iter().copied().collect();
-        wants.sort_unstable();
+        let wants: Vec<_> = wanted.iter().map(|one| one.id).filter(|id| ids.contains(id)).collect();
         let mut options = WireOptions::default();
         options.progress = self.cx.has_progress();
-        options.include_tag = self.tags != Tags::None;
+        options.include_tag = follows_tags;
         options.server_options.clone_from(&self.options.server_options);
         options.shallow = self.snapshot.shallow().to_vec();
         options.deepen = self.options.deepen.clone();
