@@ -211,8 +211,8 @@ fn item(text: &[u8], prefix: &[u8], defaults: PathspecDefaults) -> Result<Item, 
         Pattern::new(&escaped, options)
     });
     let plain = wild.unwrap_or(path.len());
-    Ok(Item { plain, exclude: magic.exclude, ignore_case: magic.ignore_case, pattern, directory, path })
-        .map(Item::settled)
+    let (exclude, ignore_case) = (magic.exclude, magic.ignore_case);
+    Ok(Item { plain, exclude, ignore_case, pattern, directory, path }.settled())
 }
 
 impl Item {

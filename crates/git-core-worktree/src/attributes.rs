@@ -168,9 +168,11 @@ mod tests {
 
     #[test]
     fn the_nearest_line_wins() {
-        let mut outer = OuterAttributes::default();
-        outer.user = b"* a=user b c\n[attr]pair x -y\n".to_vec();
-        outer.info = b"*.z a=info\n".to_vec();
+        let outer = OuterAttributes {
+            user: b"* a=user b c\n[attr]pair x -y\n".to_vec(),
+            info: b"*.z a=info\n".to_vec(),
+            ..OuterAttributes::default()
+        };
         let mut stack = AttributeStack::new(&outer);
         stack.enter(0, Some(b"*.c a=top !c\n/d/*.c b=anchored\n*.p pair\nd/ here"));
         stack.enter(2, Some(b"x.c a=near -b\n[attr]pair z\n*.q binary"));

@@ -7,7 +7,9 @@ use crate::globals::{Globals, os_string};
 use crate::{output, repo, when};
 use bstr::{BString, ByteSlice as _};
 use git_core::Repository;
-use git_core::archive::{ArchiveArguments, ArgumentError, Asker, Formats, PrepareError, SourceError, USAGE};
+use git_core::archive::{
+    ArchiveArguments, ArgumentError, Asker, EntryListener, Formats, PrepareError, SourceError, USAGE,
+};
 use git_core::config::pathspec::PathspecDefaults;
 use git_core::object::Context;
 use git_core::worktree::archive::ArchiveError;
@@ -138,7 +140,7 @@ fn asker(globals: &Globals, repository: &Repository, arguments: &ArchiveArgument
     let home = globals.var("HOME").map(|home| Path::new(home).join(".config"));
     let base = globals.var("XDG_CONFIG_HOME").filter(|path| !path.is_empty()).map(PathBuf::from).or(home);
     asker.user_attributes = base.map(|base| base.join("git/attributes"));
-    asker.on_entry = Some(Box::new(|path| {
+    asker.on_entry = Some(EntryListener::new(|path| {
         let _ = io::stderr().write_all(&[path.as_bytes(), b"\n"].concat());
     }));
     Ok(asker)

@@ -299,7 +299,7 @@ impl DosTime {
         let (days, of_day) = (seconds / 86_400, seconds % 86_400);
         let (year, month, day) = civil(days);
         let date = (year - 1980) << 9 | month << 5 | day;
-        let time = (of_day / 3600) << 11 | (of_day / 60 % 60) << 5 | of_day % 60 / 2;
+        let time = (of_day / 3600) << 11 | (of_day / 60 % 60) << 5 | (of_day % 60 / 2);
         DosTime { date: date as u16, time: time as u16 }
     }
 }

@@ -12,7 +12,7 @@ mod source;
 
 pub use arguments::{ArchiveArguments, ArgumentError, Extra, ExtraSource, USAGE};
 pub use format::{Formats, NamedFormat};
-pub use options::{Asker, PrepareError};
+pub use options::{Asker, EntryListener, PrepareError};
 pub use source::{ArchiveSource, SourceError};
 
 use crate::Repository;

@@ -42,7 +42,17 @@ pub struct Asker {
     /// The user's attributes file, where `core.attributesFile` says nothing.
     pub user_attributes: Option<PathBuf>,
     /// Hears the path of each entry, if `--verbose` asks for it.
-    pub on_entry: Option<Box<dyn FnMut(&BStr) + Send>>,
+    pub on_entry: Option<EntryListener>,
+}
+
+/// Hears the paths of entries.
+pub struct EntryListener(Box<dyn FnMut(&BStr) + Send>);
+
+impl EntryListener {
+    /// Calls this for each entry.
+    pub fn new(hear: impl FnMut(&BStr) + Send + 'static) -> Self {
+        EntryListener(Box::new(hear))
+    }
 }
 
 /// Why there is no archive.
@@ -140,8 +150,8 @@ pub(super) fn prepare(
         Form::Zip => ArchiveFormat::Zip { level },
     };
     let mut archive = Archive::new(snapshot, named.tree, options)?;
-    if let Some(mut on_entry) = asker.on_entry.filter(|_| arguments.verbose) {
-        archive = archive.telling(move |path| on_entry(path));
+    if let Some(EntryListener(mut hear)) = asker.on_entry.filter(|_| arguments.verbose) {
+        archive = archive.telling(move |path| hear(path));
     }
     match &format.form {
         Form::Filter(command) => Ok(ArchiveSource::filtered(archive, command.clone(), arguments.level, cx)?),

@@ -36,7 +36,7 @@ pub enum BundleUriError {
         uri: BString,
         /// Why.
         #[source]
-        source: Option<TransportError>,
+        source: Option<Box<TransportError>>,
     },
     /// It is no bundle and no list of them.
     #[error("file at URI '{uri}' is not a bundle or bundle list")]
@@ -292,7 +292,7 @@ impl Fetcher<'_> {
         let fetched = Fetched { path: path.clone(), temporary: true };
         let mut sink = |bytes: &[u8]| file.write_all(bytes).map_err(Into::into);
         download(&uri.to_str_lossy(), self.options, &mut sink, self.cx)
-            .map_err(|error| failed(Some(error)))?;
+            .map_err(|error| failed(Some(error.into())))?;
         Ok(fetched)
     }
 

@@ -108,9 +108,9 @@ fn relative(seconds: i64) -> String {
     let days = (hours + 12) / 24;
     match days {
         ..14 => ago(days, "day"),
-        ..70 => ago((days + 3) / 7, "week"),
-        ..365 => ago((days + 15) / 30, "month"),
-        ..1825 => {
+        14..70 => ago((days + 3) / 7, "week"),
+        70..365 => ago((days + 15) / 30, "month"),
+        365..1825 => {
             let months = (days * 24 + 365) / 730;
             let (years, months) = (months / 12, months % 12);
             if months == 0 {

@@ -2,7 +2,8 @@
 
 use crate::Repository;
 use crate::archive::{
-    ArchiveArguments, ArchiveSource, ArgumentError, Asker, Formats, PrepareError, SourceError, USAGE,
+    ArchiveArguments, ArchiveSource, ArgumentError, Asker, EntryListener, Formats, PrepareError, SourceError,
+    USAGE,
 };
 use bstr::BStr;
 use git_core_object::{Context, ErrorKind, Zone, parse_date};
@@ -42,15 +43,14 @@ pub(super) fn begin<T: AsRef<[u8]>>(
         return Ok(Box::new(Listing(list)));
     }
     let told = Told::default();
-    let mut asker = Asker::default();
-    asker.remote = true;
-    asker.mtime = arguments.mtime.as_ref().map(|text| {
+    let mtime = arguments.mtime.as_ref().map(|text| {
         let text = String::from_utf8_lossy(text).into_owned();
         let read = parse_date(&text, Zone::utc()).map(|time| time.seconds);
         read.or_else(|_| text.parse()).unwrap_or_else(|_| crate::repository::now().seconds)
     });
     let telling = told.clone();
-    asker.on_entry = Some(Box::new(move |path| telling.add(path)));
+    let on_entry = Some(EntryListener::new(move |path| telling.add(path)));
+    let asker = Asker { remote: true, mtime, on_entry, ..Asker::default() };
     let source = repository.archive(&arguments, asker, cx).map_err(unprepared)?;
     Ok(Box::new(Stream { source, told }))
 }
