@@ -201,11 +201,11 @@ mod tests {
         let observer = Arc::new(Seen::default());
         let mut tap = Tap::new(observer.clone(), seat, Way::Received);
         pieces.iter().for_each(|piece| tap.bytes(piece));
-        let lines = observer.0.lock().unwrap().clone();
-        lines
+        let lines = observer.0.lock().unwrap();
+        lines.clone()
     }
 
-    const FETCHED: &[u8] = b"000dpackfile\n000a\x02hello000b\x01PACK\0\0000a\x01more!0009\x02done0000";
+    const FETCHED: &[u8] = b"000dpackfile\n000a\x02hello000b\x01PACK\x00\x00000a\x01more!0009\x02done0000";
     const PUSHED: &[u8] = b"001d\x01000eunpack ok\n0006a\n00000000";
 
     #[test]

@@ -16,6 +16,7 @@ mod diff_tree;
 mod fetch;
 mod fetch_many;
 mod fetch_options;
+mod fetch_pack;
 mod fetch_table;
 mod fetch_upstream;
 mod for_each_ref;
@@ -110,6 +111,7 @@ static COMMANDS: &[Command] = &[
     commit_graph::COMMAND,
     count_objects::COMMAND,
     diff_tree::COMMAND,
+    fetch_pack::COMMAND,
     for_each_ref::COMMAND,
     gc::COMMAND,
     hash_object::COMMAND,

@@ -91,8 +91,7 @@ mod tests {
     fn logs_and_symbolic_refs_go_along() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("refs")).unwrap();
-        let mut options = RefsOptions::default();
-        options.logs = LogUpdates::Usual;
+        let options = RefsOptions { logs: LogUpdates::Usual, ..RefsOptions::default() };
         let refs = FilesRefs::new(
             dir.path(),
             dir.path(),

@@ -153,6 +153,8 @@ pub enum KeepPack {
     IfLarge,
     /// However small it is.
     Always,
+    /// However small it is, and maintenance leaves it alone: a `.keep` file is stored beside it.
+    Locked,
 }
 
 /// What became of a fetch.
@@ -167,6 +169,8 @@ pub struct Fetched {
     pub fetch_head: Vec<FetchHeadEntry>,
     /// How many objects came, if a pack came.
     pub objects: Option<u64>,
+    /// The checksum that a pack is named by, if one came.
+    pub pack: Option<ObjectId>,
     /// Whether a filter was asked for that the server does not know, so that nothing was left out.
     pub filter_ignored: bool,
     /// What there is to be said.

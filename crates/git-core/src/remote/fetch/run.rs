@@ -52,6 +52,12 @@ pub(super) struct Wanted {
     pub(super) mark: Mark,
 }
 
+/// What came.
+struct Came {
+    objects: u64,
+    pack: Option<ObjectId>,
+}
+
 impl Run<'_> {
     /// Does all of it.
     pub(super) fn fetch(
@@ -72,7 +78,7 @@ impl Run<'_> {
         }
 
         let ids: HashSet<ObjectId> = wanted.iter().map(|one| one.id).collect();
-        let mut objects = None;
+        let (mut objects, mut pack) = (None, None);
         let mut quarantine = None;
         // Another depth concerns what is here as well.
         let deepens = self.options.deepen.is_asked();
@@ -81,10 +87,10 @@ impl Run<'_> {
         let filter_ignored = self.filter.is_some() && !peer.can_filter();
         let mut cut = HashSet::new();
         if !missing.is_empty() {
-            let (mut received, count, shallow) =
+            let (mut received, came, shallow) =
                 self.receive(peer, &missing, &wanted, &advertised, plan.follows_tags)?;
             cut = self.bound(&mut *received, &shallow, &ids)?;
-            objects = Some(count);
+            (objects, pack) = (Some(came.objects), came.pack);
             quarantine = Some(received);
         } else {
             peer.hang_up();
@@ -119,6 +125,7 @@ impl Run<'_> {
             advertised,
             fetch_head: entries,
             objects,
+            pack,
             filter_ignored,
             warnings: plan.warnings,
             aborted: followed.aborted,
@@ -213,11 +220,14 @@ impl Run<'_> {
         wanted: &[Wanted],
         advertised: &[AdvertisedRef],
         follows_tags: bool,
-    ) -> Result<(Box<dyn Quarantine>, u64, ShallowUpdate), RemoteError> {
+    ) -> Result<(Box<dyn Quarantine>, Came, ShallowUpdate), RemoteError> {
         let mut pack = PackOptions::default();
         pack.unpack_below = self.options.unpack_below;
-        if self.options.keep_pack == KeepPack::Always {
+        if self.options.keep_pack != KeepPack::IfLarge {
             pack.unpack_below = 0;
+        }
+        if self.options.keep_pack == KeepPack::Locked {
+            pack.keep = Some(format!("fetch-pack {}\n", std::process::id()));
         }
         if self.promised {
             // Only a pack can say that it was promised.
@@ -227,7 +237,8 @@ impl Run<'_> {
         let mut connection = match peer {
             Peer::Bundle(bundle) => {
                 let (received, count) = bundle.receive(self.repository, &pack, self.cx)?;
-                return Ok((received, count, ShallowUpdate::default()));
+                let came = Came { objects: count, pack: None };
+                return Ok((received, came, ShallowUpdate::default()));
             }
             Peer::Server(connection) => connection,
         };
@@ -273,7 +284,8 @@ impl Run<'_> {
         for part in &parts {
             uris::receive(part, &options.uri_protocols, &pack, &mut *quarantine, cx)?;
         }
-        Ok((quarantine, received.objects, shallow))
+        let came = Came { objects: received.objects, pack: Some(received.checksum) };
+        Ok((quarantine, came, shallow))
     }
 
     /// Lets the history here end where it is to, and gives what cannot be taken since its history ends where only
