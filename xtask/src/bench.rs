@@ -17,6 +17,7 @@ mod whole;
 
 use crate::Outcome;
 use crate::run::read;
+use crate::workspace::root;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -94,6 +95,11 @@ fn commit(root: &Path) -> Outcome<String> {
     let id = git(&["rev-parse", "--short=10", "HEAD"])?;
     let dirty = !git(&["status", "--porcelain", "--untracked-files=no", "--", "crates"])?.is_empty();
     Ok(format!("{}{}", id.trim(), if dirty { "+" } else { "" }))
+}
+
+/// Where the program of a peer is, once it was built.
+pub(crate) fn peer_program(name: &str) -> Option<PathBuf> {
+    peers::OTHERS.iter().find(|other| other.name == name).map(|other| other.program(&root()))
 }
 
 /// The day in UTC, as `2026-11-20`.

@@ -11,6 +11,7 @@ mod journal;
 pub(crate) mod lab;
 pub(crate) mod matrix;
 pub(crate) mod measure;
+mod others;
 mod patches;
 pub(crate) mod raw;
 mod real;
@@ -51,6 +52,9 @@ pub(crate) struct Options {
     /// Only cells whose name contains this, or checks and measurements whose name does.
     #[arg(long)]
     only: Option<String>,
+    /// Run against dulwich, libgit2 and gitoxide instead, and write down who works with whom.
+    #[arg(long, conflicts_with_all = ["repo", "full", "only"])]
+    others: bool,
     /// The git-core program to run, instead of building it.
     #[arg(long)]
     program: Option<PathBuf>,
@@ -68,6 +72,9 @@ pub(crate) fn main(options: &Options) -> Outcome<bool> {
     };
     let lab = Lab::new(clean, program)?;
     let count = match &options.repo {
+        None if options.others => {
+            others::run(&lab, &workspace, Some(&workspace.root.join("docs/compatibility.md")))?
+        }
         Some(repo) => real::run(&lab, &workspace, options, repo)?,
         None => cells(&lab, options.full, options.only.as_deref())?,
     };
@@ -79,6 +86,12 @@ pub(crate) fn main(options: &Options) -> Outcome<bool> {
 pub(crate) fn matrix(workspace: &Workspace, clean: &Clean, full: bool) -> Outcome<Count> {
     let lab = Lab::new(clean.clone(), lab::build(workspace, lab::Build::Checked)?)?;
     cells(&lab, full, None)
+}
+
+/// Other implementations than git, as `cargo xtask test` runs them.
+pub(crate) fn others(workspace: &Workspace, clean: &Clean) -> Outcome<Count> {
+    let lab = Lab::new(clean.clone(), lab::build(workspace, lab::Build::Checked)?)?;
+    others::run(&lab, workspace, None)
 }
 
 fn cells(lab: &Lab, full: bool, only: Option<&str>) -> Outcome<Count> {

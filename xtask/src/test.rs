@@ -100,8 +100,10 @@ pub(crate) fn main(options: &Options) -> Outcome<bool> {
 
     if has_git {
         run.step("interop", |clean| interop::matrix(&workspace, clean, options.full));
+        run.step("other clients", |clean| interop::others(&workspace, clean));
     } else {
         run.skip("interop", "no git", 1);
+        run.skip("other clients", "no git", 1);
     }
     run.fuzz(&workspace, if options.full { 30 } else { 5 });
     if options.full || options.only.iter().any(|name| name == "benches build") {

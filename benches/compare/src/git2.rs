@@ -24,9 +24,11 @@ fn main() -> ExitCode {
             }
             Job::Batch => batch()?,
             Job::BatchCheck => batch_check()?,
-            Job::Clone { url, to } => {
+            Job::Clone { url, to, depth: None } => {
                 RepoBuilder::new().bare(true).clone(url, to)?;
             }
+            // The interoperability of this library is tried through its Python face, which can also push.
+            Job::Clone { .. } | Job::Fetch(_) => return Ok(Answer::Cannot),
             Job::ListRefs => list_refs()?,
             Job::PackRefs => Repository::open(".")?.refdb()?.compress()?,
             Job::Repack => repack()?,

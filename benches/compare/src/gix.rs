@@ -36,13 +36,18 @@ fn main() -> ExitCode {
             }
             Job::Batch => batch()?,
             Job::BatchCheck => batch_check()?,
-            Job::Clone { url, to } => {
-                let mut prepared = gix::prepare_clone_bare(*url, to)?.configure_remote(|remote| {
+            Job::Clone { url, to, depth } => {
+                let shallow = depth.map_or(gix::remote::fetch::Shallow::NoChange, |depth| {
+                    gix::remote::fetch::Shallow::DepthAtRemote(depth)
+                });
+                let prepared = gix::prepare_clone_bare(*url, to)?.with_shallow(shallow);
+                let mut prepared = prepared.configure_remote(|remote| {
                     let specs = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"];
                     Ok(remote.with_refspecs(specs, gix::remote::Direction::Fetch)?)
                 });
                 prepared.fetch_only(Discard, &NEVER)?;
             }
+            Job::Fetch(url) => fetch(url)?,
             Job::ListRefs => list_refs()?,
             Job::CreateRefs => create_refs()?,
             // It has no command that packs refs, and makes packs without searching for deltas.
@@ -50,6 +55,15 @@ fn main() -> ExitCode {
         }
         Ok(Answer::Done)
     })
+}
+
+fn fetch(url: &str) -> Outcome {
+    let repository = gix::open(".")?;
+    let specs = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"];
+    let remote = repository.remote_at(url)?.with_refspecs(specs, gix::remote::Direction::Fetch)?;
+    let connection = remote.connect(gix::remote::Direction::Fetch)?;
+    connection.prepare_fetch(Discard, Default::default())?.receive(Discard, &NEVER)?;
+    Ok(())
 }
 
 /// The library also writes a copy of the pack.

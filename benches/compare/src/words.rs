@@ -3,6 +3,7 @@
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Lines, StdinLock};
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -22,8 +23,10 @@ pub enum Job<'a> {
     Batch,
     /// Print only the headers.
     BatchCheck,
-    /// A bare clone.
-    Clone { url: &'a str, to: &'a Path },
+    /// A bare clone, perhaps of so many commits of each branch alone.
+    Clone { url: &'a str, to: &'a Path, depth: Option<NonZeroU32> },
+    /// Fetch branches and tags into the same places.
+    Fetch(&'a str),
     /// Print all refs with their ids.
     ListRefs,
     /// Create the refs that are read as lines `create NAME ID`, all or none.
@@ -70,7 +73,11 @@ fn job<'a>(words: &[&'a str]) -> Option<Job<'a>> {
         ["rev-list", "--count", "--all"] => Job::Count,
         ["cat-file", "--batch", "--buffer"] => Job::Batch,
         ["cat-file", "--batch-check", "--buffer"] => Job::BatchCheck,
-        ["clone", "--quiet", "--bare", url, to] => Job::Clone { url, to: Path::new(to) },
+        ["clone", "--quiet", "--bare", url, to] => Job::Clone { url, to: Path::new(to), depth: None },
+        ["clone", "--quiet", "--bare", "--depth=1", url, to] => {
+            Job::Clone { url, to: Path::new(to), depth: Some(NonZeroU32::MIN) }
+        }
+        ["fetch", "--quiet", url] => Job::Fetch(url),
         ["for-each-ref", "--format=%(objectname) %(refname)"] => Job::ListRefs,
         ["update-ref", "--stdin"] => Job::CreateRefs,
         ["pack-refs", "--all"] => Job::PackRefs,

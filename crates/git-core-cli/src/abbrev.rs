@@ -3,11 +3,9 @@
 
 use crate::fail::Failure;
 use git_core::Repository;
-use git_core::object::{IdPrefix, ObjectFormat, ObjectId, ReadError};
+pub(crate) use git_core::abbrev::{LEAST, abbreviate, automatic, unique_digits};
+use git_core::object::ObjectFormat;
 use git_core::store::Snapshot;
-
-/// The least number of digits that git ever shows.
-pub(crate) const LEAST: usize = 4;
 
 /// The number of digits to begin with: `core.abbrev`, or what the number of packed objects suggests.
 pub(crate) fn default_digits(repository: &Repository, snapshot: &dyn Snapshot) -> Result<usize, Failure> {
@@ -32,46 +30,4 @@ pub(crate) fn asked_digits(text: &str, format: ObjectFormat) -> Option<usize> {
         0 => Some(0),
         digits => Some(digits.clamp(LEAST, format.hex_len())),
     }
-}
-
-/// Half of the bits that number the packed objects, in digits: about where a first collision is to be expected.
-fn automatic(snapshot: &dyn Snapshot) -> usize {
-    let objects: u64 = snapshot.packs().iter().map(|stored| u64::from(stored.pack.count())).sum();
-    let bits = (u64::BITS - objects.leading_zeros()) as usize;
-    bits.div_ceil(2).max(7)
-}
-
-/// The number of digits, at least `least`, that no other object of the repository begins with.
-pub(crate) fn unique_digits(
-    snapshot: &dyn Snapshot,
-    id: &ObjectId,
-    least: usize,
-) -> Result<usize, ReadError> {
-    /// More ids than this begin with the same digits only when `least` is very small.
-    const LIMIT: usize = 4096;
-    let hex = id.to_hex();
-    let mut digits = least.min(hex.len());
-    let mut found = Vec::new();
-    while digits < hex.len() {
-        let Ok(prefix) = IdPrefix::from_hex(id.format(), &hex.as_bytes()[..digits]) else { break };
-        found.clear();
-        snapshot.find_prefix(&prefix, LIMIT, &mut found)?;
-        let common = |other: &ObjectId| {
-            hex.bytes().zip(other.to_hex().bytes()).take_while(|(ours, theirs)| ours == theirs).count()
-        };
-        let needed = found.iter().filter(|other| *other != id).map(|other| common(other) + 1).max();
-        digits = digits.max(needed.unwrap_or(0));
-        if found.len() < LIMIT {
-            break;
-        }
-        digits += usize::from(needed.unwrap_or(0) < digits);
-    }
-    Ok(digits.min(hex.len()))
-}
-
-/// The digits that stand for an id.
-pub(crate) fn abbreviate(snapshot: &dyn Snapshot, id: &ObjectId, least: usize) -> Result<String, ReadError> {
-    let mut hex = id.to_hex();
-    hex.truncate(unique_digits(snapshot, id, least)?);
-    Ok(hex)
 }

@@ -7,17 +7,23 @@ use crate::commands::Command;
 use crate::fail::Failure;
 pub(crate) use lexopt::Arg;
 use lexopt::Parser;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 /// The arguments of a command, taken one by one.
 pub(crate) struct Args {
     parser: Parser,
+    given: Vec<OsString>,
     usage: &'static str,
 }
 
 impl Args {
     pub(crate) fn new(command: &Command, rest: Vec<OsString>) -> Self {
-        Args { parser: Parser::from_args(rest), usage: command.usage }
+        Args { parser: Parser::from_args(rest.clone()), given: rest, usage: command.usage }
+    }
+
+    /// All arguments as they were given, whatever has been taken of them.
+    pub(crate) fn given(&self) -> &[OsString] {
+        &self.given
     }
 
     /// The next option or operand. `-h` and `--help` end with the usage.
@@ -62,6 +68,13 @@ impl Args {
         };
         self.parser = Parser::from_args(all);
         Ok(paths)
+    }
+
+    /// Whether one of the arguments that are left is like this, whatever it turns out to be.
+    pub(crate) fn mention(&mut self, what: impl Fn(&[u8]) -> bool) -> bool {
+        self.parser
+            .try_raw_args()
+            .is_some_and(|rest| rest.as_slice().iter().any(|text| what(text.as_encoded_bytes())))
     }
 
     /// The value as text.
@@ -115,7 +128,7 @@ pub(crate) fn parse_number(text: &str) -> Option<u64> {
 }
 
 /// The bytes of an operating system string: what git works with.
-pub(crate) fn bytes(text: &OsString) -> Vec<u8> {
+pub(crate) fn bytes(text: &OsStr) -> Vec<u8> {
     text.as_encoded_bytes().to_vec()
 }
 

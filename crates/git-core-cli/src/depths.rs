@@ -7,7 +7,7 @@ use bstr::BString;
 use git_core::remote::Deepen;
 
 /// What was said of depths.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Depths {
     depth: Option<u32>,
     deepen: Option<u32>,

@@ -32,6 +32,11 @@ impl Failure {
         Failure { code, text: String::new() }
     }
 
+    /// The same, and a line more: what could not be done because of it.
+    pub(crate) fn and(self, line: &str) -> Self {
+        Failure { text: format!("{}\n{line}", self.text), ..self }
+    }
+
     /// Arguments that make no sense: exit code 129, with the command's usage.
     pub(crate) fn usage(text: impl std::fmt::Display, usage: &str) -> Self {
         let text = text.to_string();
@@ -39,14 +44,20 @@ impl Failure {
         Failure { code: 129, text: format!("{text}usage: {}", usage.trim_end()) }
     }
 
-    /// Prints it; remote text in it cannot reach the terminal as control sequences.
+    /// The exit code.
+    pub(crate) const fn code(&self) -> u8 {
+        self.code
+    }
+
+    /// What it prints, if anything; remote text in it cannot reach the terminal as control sequences.
+    pub(crate) fn shown(&self) -> Option<String> {
+        let shown = |c: char| if c.is_control() && c != '\n' && c != '\t' { '?' } else { c };
+        (!self.text.is_empty()).then(|| self.text.chars().map(shown).collect())
+    }
+
+    /// Prints it.
     pub(crate) fn report(&self) -> ExitCode {
-        if !self.text.is_empty() {
-            let shown: String = self
-                .text
-                .chars()
-                .map(|c| if c.is_control() && c != '\n' && c != '\t' { '?' } else { c })
-                .collect();
+        if let Some(shown) = self.shown() {
             let _ = writeln!(std::io::stderr(), "{shown}");
         }
         ExitCode::from(self.code)

@@ -25,6 +25,8 @@ pub(crate) struct Globals {
     pub(crate) no_replace_objects: bool,
     /// `--shallow-file` or `GIT_SHALLOW_FILE`.
     pub(crate) shallow_file: Option<PathBuf>,
+    /// The command's name.
+    pub(crate) command: String,
     environment: HashMap<OsString, OsString>,
 }
 
@@ -69,6 +71,7 @@ impl Globals {
         let rest = parser.raw_args().map_err(|error| usage(&error.to_string()))?.collect();
         let command = command.unwrap_or_else(|| "help".into());
         let command = command.into_string().map_err(|_| usage("the command's name is not valid UTF-8"))?;
+        globals.command.clone_from(&command);
         Ok((globals, command, rest))
     }
 

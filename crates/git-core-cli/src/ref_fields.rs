@@ -1,7 +1,6 @@
 //! What the fields of [`ref_format`](crate::ref_format) say of one ref.
 
 use crate::abbrev;
-use crate::dates::DateFormat;
 use crate::fail::Failure;
 use crate::names::{Ambiguity, shorten, strip_left, strip_right};
 use crate::ondisk;
@@ -9,6 +8,7 @@ use crate::ref_format::{Atom, Field, IdForm, MessagePart, NameForm, Person, Pers
 use bstr::ByteSlice as _;
 use git_core::Repository;
 use git_core::object::{Header, IdentRef, Kind, ObjectId, ObjectRef, ReadError};
+use git_core::pretty::DateFormat;
 use git_core::refs::RefName;
 use git_core::store::Snapshot;
 use git_core::store::walk::peel;

@@ -2,9 +2,9 @@
 //! "Field names").
 
 use crate::abbrev;
-use crate::dates::DateFormat;
 use crate::fail::Failure;
 use bstr::ByteSlice as _;
+use git_core::pretty::DateFormat;
 
 /// What a field says of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

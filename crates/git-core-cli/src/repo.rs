@@ -48,6 +48,11 @@ pub(crate) fn open(globals: &Globals) -> Result<Repository, Failure> {
     lazily(globals, Repository::discover(current_dir()?, &environment(globals)?)?)
 }
 
+/// As [`open`], but what a partial clone lacks is not fetched.
+pub(crate) fn open_as_it_is(globals: &Globals) -> Result<Repository, Failure> {
+    Ok(Repository::discover(current_dir()?, &environment(globals)?)?)
+}
+
 /// The repository, which fetches what a partial clone lacks unless the environment forbids it.
 fn lazily(globals: &Globals, repository: Repository) -> Result<Repository, Failure> {
     let forbidden =

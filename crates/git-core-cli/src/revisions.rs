@@ -7,6 +7,8 @@ use git_core::config::WildOptions;
 use git_core::config::wildmatch::Pattern;
 use git_core::object::{Context, Kind, ObjectId, ReadError, commit};
 use git_core::refs::RefName;
+use git_core::server::HiddenRefs;
+use git_core::store::config::Config;
 use git_core::store::revision::{self, RevisionError};
 use git_core::store::walk::{HistoryTip, MergeBases, Query, TipRole, peel};
 use git_core::store::{Reference, Snapshot};
@@ -121,12 +123,14 @@ pub(crate) fn merge_bases(
 pub(crate) struct RefSelection {
     prefix: &'static [u8],
     pattern: Option<Pattern>,
+    /// The option that it stands for.
+    option: Option<&'static str>,
 }
 
 impl RefSelection {
     /// All refs below a prefix.
     pub(crate) fn below(prefix: &'static [u8]) -> Self {
-        RefSelection { prefix, pattern: None }
+        RefSelection { prefix, pattern: None, option: None }
     }
 
     /// The refs below a prefix that a pattern selects; without a glob in it, those below it.
@@ -139,20 +143,21 @@ impl RefSelection {
         if !pattern.iter().any(|byte| b"*?[".contains(byte)) {
             whole.extend_from_slice(if pattern.ends_with(b"/") { b"*" } else { b"/*" });
         }
-        RefSelection { prefix, pattern: Some(Pattern::new(&whole, WildOptions::default())) }
+        RefSelection { prefix, pattern: Some(Pattern::new(&whole, WildOptions::default())), option: None }
     }
 
     /// Option `name` with its value: `all`, `branches`, `tags`, `remotes`, `glob`.
     pub(crate) fn of_option(name: &str, value: Option<&[u8]>) -> Option<Self> {
-        let prefix: &'static [u8] = match name {
+        let (prefix, option): (&'static [u8], _) = match name {
             "all" => return Some(Self::below(b"")),
-            "branches" => b"refs/heads/",
-            "tags" => b"refs/tags/",
-            "remotes" => b"refs/remotes/",
-            "glob" => b"refs/",
+            "branches" => (b"refs/heads/", "branches"),
+            "tags" => (b"refs/tags/", "tags"),
+            "remotes" => (b"refs/remotes/", "remotes"),
+            "glob" => (b"refs/", "glob"),
             _ => return None,
         };
-        Some(value.map_or_else(|| Self::below(prefix), |pattern| Self::matching(prefix, pattern)))
+        let selection = value.map_or_else(|| Self::below(prefix), |pattern| Self::matching(prefix, pattern));
+        Some(RefSelection { option: Some(option), ..selection })
     }
 
     /// The refs, by name.
@@ -193,6 +198,8 @@ pub(crate) struct Revisions {
     pub(crate) given: bool,
     /// Refs that the next option that stands for many does not mean.
     excluded: Vec<Pattern>,
+    /// Refs that peers are not shown, which it does not mean either.
+    hidden: Option<HiddenRefs>,
 }
 
 impl Revisions {
@@ -212,11 +219,20 @@ impl Revisions {
         not: bool,
     ) -> Result<(), Failure> {
         self.given = true;
-        let excluded = std::mem::take(&mut self.excluded);
+        let (excluded, hidden) = (std::mem::take(&mut self.excluded), self.hidden.take());
+        if hidden.is_some()
+            && let Some(option) = selection.option.filter(|option| !matches!(*option, "all" | "glob"))
+        {
+            return Err(Failure::plain(
+                129,
+                format_args!("error: options '--exclude-hidden' and '--{option}' cannot be used together"),
+            ));
+        }
         for (reference, id) in selection.with_ids(snapshot)? {
             let name = reference.name.as_bytes();
             let below = if selection.prefix == b"refs/" { name } else { &name[selection.prefix.len()..] };
-            if !excluded.iter().any(|pattern| pattern.matches(below)) {
+            let is_hidden = hidden.as_ref().is_some_and(|hidden| hidden.hides(&reference.name));
+            if !is_hidden && !excluded.iter().any(|pattern| pattern.matches(below)) {
                 let peeled = reference.peeled.flatten();
                 self.tips.push(Tip { peeled, ..Tip::new(id, not, name) });
             }
@@ -254,6 +270,27 @@ impl Revisions {
     /// Leaves refs out of what the next option such as `--all` stands for.
     pub(crate) fn exclude(&mut self, pattern: &[u8]) {
         self.excluded.push(Pattern::new(pattern, WildOptions::default()));
+    }
+
+    /// Leaves refs that a section of the configuration hides out of what the next option such as `--all` stands for.
+    pub(crate) fn exclude_hidden(&mut self, config: &Config, section: &str) -> Result<(), Failure> {
+        if !matches!(section, "fetch" | "receive" | "uploadpack") {
+            return Err(Failure::fatal(format_args!("unsupported section for hidden refs: {section}")));
+        }
+        if self.hidden.is_some() {
+            return Err(Failure::fatal("--exclude-hidden= passed more than once"));
+        }
+        let (mut hidden, own) = (HiddenRefs::default(), format!("{section}.hiderefs"));
+        for entry in config.entries() {
+            if [&b"transfer.hiderefs"[..], own.as_bytes()]
+                .iter()
+                .any(|key| entry.key().eq_ignore_ascii_case(key))
+            {
+                hidden.add(entry.to_text()?);
+            }
+        }
+        self.hidden = Some(hidden);
+        Ok(())
     }
 
     /// Takes lines as `--stdin` gives them: revisions, `--not`, `--all` and its like, up to an empty line.

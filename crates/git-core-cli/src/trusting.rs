@@ -43,12 +43,13 @@ impl Snapshot for Trusting {
         self.0.find_ref(name)
     }
 
-    fn for_each_ref(
+    fn for_each_ref_after(
         &self,
         prefix: &[u8],
+        after: Option<&RefName>,
         visit: &mut dyn FnMut(Reference) -> ControlFlow<()>,
     ) -> Result<(), ReadError> {
-        self.0.for_each_ref(prefix, visit)
+        self.0.for_each_ref_after(prefix, after, visit)
     }
 
     fn for_each_reflog_entry(

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod common;
+mod history_choice;
 mod history_graph;
 mod history_objects;
 mod history_walk;

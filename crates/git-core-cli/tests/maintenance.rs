@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+#[path = "maintenance/settings.rs"]
+mod settings;
 
 use common::{FORMATS, Program, Repo, git, output, run, same, same_lines};
 use std::collections::BTreeSet;

@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+#[path = "partial/engine.rs"]
+mod engine;
 
 use common::{FORMATS, Program, command, git, output};
 use std::collections::BTreeSet;

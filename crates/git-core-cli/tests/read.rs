@@ -67,6 +67,58 @@ fn s01_cat_file() {
 }
 
 #[test]
+#[cfg(unix)]
+fn s01_cat_file_follows_links() {
+    for format in FORMATS {
+        let repo = Repo::empty(format);
+        std::fs::create_dir_all(repo.path.join("dir/sub")).unwrap();
+        std::fs::write(repo.path.join("f"), "hello\n").unwrap();
+        std::fs::write(repo.path.join("dir/sub/g"), "g\n").unwrap();
+        for (name, target) in [
+            ("link", "f"),
+            ("dir/link", "../f"),
+            ("plink", "../f"),
+            ("alink", "/etc/passwd"),
+            ("loop1", "loop2"),
+            ("loop2", "loop1"),
+            ("dang", "nope"),
+            ("dlink", "dir"),
+            ("dd", "dlink/sub"),
+            ("notd", "f/x"),
+            ("dir/up", "../../out"),
+            ("self", "."),
+            ("dir/parent", ".."),
+            ("dotdot", "dir/sub/../link"),
+            ("outd", "../outdir"),
+            ("trail", "dir/"),
+        ] {
+            std::os::unix::fs::symlink(target, repo.path.join(name)).unwrap();
+        }
+        git(&repo.path, &["add", "."]);
+        git(&repo.path, &["commit", "-q", "-m", "links"]);
+        git(&repo.path, &["tag", "-a", "-m", "t", "tg"]);
+        let names = "HEAD:f\nHEAD:link\nHEAD:dir/link\nHEAD:plink\nHEAD:alink\nHEAD:alink/x\nHEAD:loop1\nHEAD:dang\n\
+            HEAD:dlink\nHEAD:dlink/sub/g\nHEAD:dd/g\nHEAD:notd\nHEAD:f/x\nHEAD:f/\nHEAD:dir/up\nHEAD:self/f\n\
+            HEAD:dir/parent/f\nHEAD:dotdot\nHEAD:outd/x\nHEAD:trail/sub/g\nHEAD:trail\nHEAD:nope\nHEAD:dir/nope\n\
+            HEAD:\nHEAD\ntg:link\nHEAD^{tree}:link\nHEAD:dir\nHEAD:dir/\nHEAD:dir/../link\nnope:link\n\
+            HEAD:link/x\nHEAD:dang/x\nHEAD:loop1/x\nHEAD:dir//link\nHEAD:/link\nHEAD:self\n";
+        for mode in ["--batch", "--batch-check", "--batch-check=%(objectname) %(rest)"] {
+            same(&repo.path, &["cat-file", mode, "--follow-symlinks"], names.as_bytes());
+            same(
+                &repo.path,
+                &["cat-file", mode, "--follow-symlinks", "-Z"],
+                names.replace('\n', "\0").as_bytes(),
+            );
+        }
+        let commands: String = names.lines().map(|name| format!("info {name}\ncontents {name}\n")).collect();
+        same(&repo.path, &["cat-file", "--batch-command", "--follow-symlinks"], commands.as_bytes());
+        same(&repo.path, &["cat-file", "--follow-symlinks", "-p", "HEAD:link"], b"");
+        git(&repo.path, &["replace", "HEAD:f", "HEAD:dir/sub/g"]);
+        same(&repo.path, &["cat-file", "--batch-all-objects", "--batch"], b"");
+    }
+}
+
+#[test]
 fn s01_hash_object() {
     for format in FORMATS {
         let repo = Repo::small(format);

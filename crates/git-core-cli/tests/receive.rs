@@ -7,5 +7,9 @@ mod common;
 mod hooks;
 #[path = "receive/rules.rs"]
 mod rules;
+#[path = "receive/served.rs"]
+mod served;
 #[path = "receive/sides.rs"]
 mod sides;
+#[path = "common/web.rs"]
+mod web;

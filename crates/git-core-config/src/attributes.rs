@@ -31,6 +31,8 @@ pub enum Subject {
 pub struct AttributePattern {
     /// It is matched against the path below the file's directory; otherwise against the last component.
     pub anchored: bool,
+    /// It is about directories alone, as `docs/` is. Files in them are not meant.
+    pub directories_only: bool,
     compiled: Pattern,
 }
 
@@ -84,11 +86,15 @@ impl AttributeLine {
             }
             None if word.starts_with(b"!") => return None,
             None => {
-                // A directory never gets attributes, so a pattern that ends in `/` matches nothing.
-                let anchored = word.contains(&b'/');
-                let text = word.strip_prefix(b"/").unwrap_or(&word);
+                let (text, directories_only) = match word.strip_suffix(b"/") {
+                    Some(text) => (text, true),
+                    None => (&word[..], false),
+                };
+                let anchored = text.contains(&b'/');
+                let text = text.strip_prefix(b"/").unwrap_or(text);
                 let options = WildOptions { pathname: anchored, ..options };
-                Subject::Paths(AttributePattern { anchored, compiled: Pattern::new(text, options) })
+                let compiled = Pattern::new(text, options);
+                Subject::Paths(AttributePattern { anchored, directories_only, compiled })
             }
         };
         let words = rest.split(blank).filter(|word| !word.is_empty());
@@ -99,6 +105,12 @@ impl AttributeLine {
 impl AttributePattern {
     /// Whether the pattern matches a file whose path is below the directory of the file that holds the pattern.
     pub fn matches(&self, path: &[u8]) -> bool {
+        !self.directories_only && self.matches_directory(path)
+    }
+
+    /// As [`matches`](Self::matches), for a directory, whose path has no `/` at its end. Hardly anything looks at
+    /// attributes of directories; `git archive` does.
+    pub fn matches_directory(&self, path: &[u8]) -> bool {
         let subject = match self.anchored {
             true => path,
             false => &path[path.rfind_byte(b'/').map_or(0, |slash| slash + 1)..],
@@ -192,6 +204,19 @@ mod tests {
         assert!(
             matches!(line("[attr] binary -diff").unwrap().subject, Subject::Macro(name) if name == "binary")
         );
+    }
+
+    #[test]
+    fn some_patterns_are_about_directories() {
+        let pattern = |text: &str| match line(text).unwrap().subject {
+            Subject::Paths(pattern) => pattern,
+            Subject::Macro(_) => panic!("a pattern"),
+        };
+        let docs = pattern("docs/ x");
+        assert!(docs.matches_directory(b"a/docs") && !docs.matches(b"a/docs") && !docs.anchored);
+        let deep = pattern("/a/docs/ x");
+        assert!(deep.matches_directory(b"a/docs") && !deep.matches_directory(b"b/a/docs"));
+        assert!(pattern("docs x").matches_directory(b"docs"));
     }
 
     #[test]

@@ -161,6 +161,54 @@ impl Document {
         Ok(())
     }
 
+    /// Gives the one value of the variable that `wanted` takes another text; adds the text when there is none.
+    ///
+    /// # Errors
+    /// [`EditError::MultipleValues`] when several are taken.
+    pub fn set_where(
+        &mut self,
+        key: &Key,
+        value: impl AsRef<[u8]>,
+        wanted: impl Fn(&[u8]) -> bool,
+    ) -> Result<(), EditError> {
+        let entry = entry(key, value.as_ref())?;
+        match self.matches_where(key, wanted).as_slice() {
+            [] => self.insert(key, entry),
+            [only] => {
+                self.pieces[*only] = entry;
+                self.end_line(*only);
+            }
+            _ => return Err(EditError::MultipleValues { key: key.clone() }),
+        }
+        Ok(())
+    }
+
+    /// Removes those values of the variable that `wanted` takes.
+    ///
+    /// # Errors
+    /// [`EditError::NotFound`] when it takes none.
+    pub fn unset_where(&mut self, key: &Key, wanted: impl Fn(&[u8]) -> bool) -> Result<(), EditError> {
+        let matches = self.matches_where(key, wanted);
+        if matches.is_empty() {
+            return Err(EditError::NotFound { key: key.clone() });
+        }
+        if matches.len() == self.matches(key).len() {
+            return self.unset_all(key);
+        }
+        for at in matches.into_iter().rev() {
+            self.remove_entry(at);
+        }
+        Ok(())
+    }
+
+    fn matches_where(&self, key: &Key, wanted: impl Fn(&[u8]) -> bool) -> Vec<usize> {
+        let taken = |at: &usize| match &self.pieces[*at].kind {
+            PieceKind::Entry { value, .. } => wanted(value.as_ref().map_or(&[], |value| value.as_slice())),
+            _ => false,
+        };
+        self.matches(key).into_iter().filter(taken).collect()
+    }
+
     /// Gives every section of the name `from` the name `to`. Sections are found as for reading, that is without
     /// regard to the case of their names, where `git config --rename-section` wants it as it is written.
     ///

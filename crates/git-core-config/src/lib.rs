@@ -10,6 +10,7 @@ mod edit;
 pub mod ignore;
 mod key;
 pub mod params;
+pub mod pathspec;
 mod scan;
 mod value;
 pub mod wildmatch;

@@ -35,6 +35,9 @@ pub enum InvalidValue {
     /// A path that begins with `~`, of a user or home nobody knows.
     #[error("failed to expand user dir in: '{0}'")]
     Home(BString),
+    /// A word that is none of those the variable knows.
+    #[error("invalid value '{0}'")]
+    Word(BString),
     /// A path that the platform cannot name.
     #[error("not a path on this platform: '{0}'")]
     Path(BString),

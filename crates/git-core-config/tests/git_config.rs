@@ -247,3 +247,22 @@ fn globs_match_what_git_matches() {
         }
     }
 }
+
+#[test]
+fn values_are_chosen_by_what_they_say() {
+    use git_core_config::{Document, EditError, Key};
+    let key = Key::parse("remote.o.url").unwrap();
+    let text = b"[remote \"o\"]\n\turl = a\n\tfetch = x\n\turl = b ; kept\n\turl = ab\n";
+    let has = |part: &'static [u8]| move |value: &[u8]| value.windows(part.len()).any(|at| at == part);
+    let mut document = Document::parse(text).unwrap();
+    assert!(matches!(document.set_where(&key, "c", has(b"a")), Err(EditError::MultipleValues { .. })));
+    assert_eq!(document.to_bytes(), text);
+    document.set_where(&key, "c", has(b"ab")).unwrap();
+    document.unset_where(&key, has(b"a")).unwrap();
+    assert!(matches!(document.unset_where(&key, has(b"a")), Err(EditError::NotFound { .. })));
+    let left = "[remote \"o\"]\n\tfetch = x\n\turl = b ; kept\n\turl = c\n";
+    assert_eq!(document.to_string(), left);
+    document.set_where(&key, "d", has(b"z")).unwrap();
+    document.unset_where(&key, |_| true).unwrap();
+    assert_eq!(document.to_string(), "[remote \"o\"]\n\tfetch = x\n");
+}

@@ -73,6 +73,13 @@ impl Context {
         Task { progress: self.progress.clone(), phase, done: 0, reported: 0 }
     }
 
+    /// Says in a line what was done, to people who watch how it goes on.
+    pub fn note(&self, line: &str) {
+        if let Some(progress) = &self.progress {
+            progress.event(ProgressEvent::Note { line });
+        }
+    }
+
     /// Passes on a message of the other side, as it came, escape sequences included.
     pub fn remote_message(&self, text: &[u8]) {
         if let Some(progress) = &self.progress {
@@ -274,6 +281,11 @@ pub enum ProgressEvent<'a> {
         phase: Phase,
         /// Steps done in all.
         done: u64,
+    },
+    /// What was done, in a line without its end.
+    Note {
+        /// The line.
+        line: &'a str,
     },
     /// The other side said something to the user. The bytes are as they came: mask control characters
     /// before they reach a terminal.

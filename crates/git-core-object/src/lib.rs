@@ -30,7 +30,7 @@ pub use context::{Cancel, Context, Limits, Phase, Progress, ProgressEvent, Stopp
 pub use date::{InvalidDate, parse_date};
 pub use decode::DecodeError;
 pub use error::{BoxError, ErrorKind};
-pub use git_core_hash::{CollisionDetected, ObjectFormat};
+pub use git_core_hash::{CollisionDetected, ObjectFormat, hmac};
 pub use header::{HeaderLine, HeaderLineRef, InvalidHeader};
 pub use id::{IdPrefix, InvalidId, ObjectId};
 pub use ident::{Ident, IdentRef, InvalidIdent};

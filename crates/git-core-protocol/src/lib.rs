@@ -7,6 +7,7 @@
 pub mod advertisement;
 pub mod bundle;
 pub mod capability;
+pub mod certificate;
 pub mod client;
 pub mod error;
 pub mod pkt_line;
@@ -14,6 +15,7 @@ pub mod server;
 mod service;
 mod shallow;
 pub mod sideband;
+pub mod trace;
 
 pub use capability::Capabilities;
 pub use pkt_line::Packet;

@@ -1,4 +1,4 @@
-//! The two services of the wire protocol and its three versions, as both sides name them.
+//! The services of the wire protocol and its three versions, as both sides name them.
 //!
 //! What a version means for a conversation is left to the machines; how the request for one travels
 //! (an environment variable, a header, a field of the git:// request) is left to the drivers.
@@ -12,6 +12,8 @@ pub enum Service {
     UploadPack,
     /// `git-receive-pack`: the server receives, the client pushes.
     ReceivePack,
+    /// `git-upload-archive`: the server sends an archive of a tree.
+    UploadArchive,
 }
 
 impl Service {
@@ -20,6 +22,7 @@ impl Service {
         match self {
             Service::UploadPack => "git-upload-pack",
             Service::ReceivePack => "git-receive-pack",
+            Service::UploadArchive => "git-upload-archive",
         }
     }
 
@@ -28,6 +31,7 @@ impl Service {
         match self {
             Service::UploadPack => "upload-pack",
             Service::ReceivePack => "receive-pack",
+            Service::UploadArchive => "upload-archive",
         }
     }
 
@@ -36,6 +40,7 @@ impl Service {
         match name {
             b"git-upload-pack" => Some(Service::UploadPack),
             b"git-receive-pack" => Some(Service::ReceivePack),
+            b"git-upload-archive" => Some(Service::UploadArchive),
             _ => None,
         }
     }
@@ -100,10 +105,10 @@ mod tests {
 
     #[test]
     fn names_round_trip() {
-        for service in [Service::UploadPack, Service::ReceivePack] {
+        for service in [Service::UploadPack, Service::ReceivePack, Service::UploadArchive] {
             assert_eq!(Service::from_name(service.name().as_bytes()), Some(service));
             assert_eq!(service.name(), format!("git-{}", service.short_name()));
         }
-        assert_eq!(Service::from_name(b"git-upload-archive"), None);
+        assert_eq!(Service::from_name(b"git-upload-something"), None);
     }
 }

@@ -4,9 +4,10 @@
 mod server_support;
 
 use git_core_object::{ObjectFormat, ObjectId};
+use git_core_protocol::certificate::{PushCertificate, SignedCertificate};
 use git_core_protocol::client::{
     Action, Advertisement, ClientError, ClientLimits, Command, Connection, Fetch, FetchOptions, Handshake,
-    LsRefs, LsRefsOptions, Machine, Push, PushOptions, RefStatus,
+    LsRefs, LsRefsOptions, Machine, ObjectInfo, ObjectInfoOptions, Push, PushOptions, RefStatus,
 };
 use git_core_protocol::server::{
     CommandStatus, Conversation, Mode, Outcome, Question, ReceivePack, ReceivePackOptions, UpdateReport,
@@ -160,15 +161,21 @@ fn machine(fake: &Fake, service: Service, version: ProtocolVersion, mode: Mode) 
             options.object_format = fake.format;
             options.shallow = Arc::new(fake.shallow.clone());
             options.filter = fake.filter;
+            options.object_info = fake.object_info;
+            options.sideband_all = fake.sideband_all;
+            options.session_id = fake.session_id.map(str::to_owned);
             Box::new(UploadPack::new(version, mode, options))
         }
         Service::ReceivePack => {
             let mut options = ReceivePackOptions::default();
             options.object_format = fake.format;
             options.push_options = true;
+            options.session_id = fake.session_id.map(str::to_owned);
+            options.push_cert_nonce = fake.nonce.map(str::to_owned);
             options.shallow = Arc::new(fake.shallow.clone());
             Box::new(ReceivePack::new(version, mode, options))
         }
+        Service::UploadArchive => unreachable!("archives have tests of their own"),
     }
 }
 
@@ -383,5 +390,158 @@ fn pushes() {
         assert_eq!(update.shallow, options.shallow);
         assert_eq!(update.push_options.as_deref().unwrap(), ["ci.skip"]);
         assert_eq!(link.outcome, Some(Outcome::Complete));
+    });
+}
+
+#[test]
+fn signed_pushes() {
+    everywhere(|format, version, connection, cut| {
+        let mut fake = Fake::new(format);
+        fake.expected = b"0000 looks like packets 0005".repeat(10);
+        fake.nonce = Some("1112912053-abc");
+        let mut link = Link::new(fake, Service::ReceivePack, version, connection, cut);
+        let greeting = link.handshake();
+        let name = |name: &str| RefName::new(name).unwrap();
+        let commands = [
+            Command { name: name("refs/heads/new"), old: None, new: Some(id(format, 'e')) },
+            Command { name: name("refs/heads/main"), old: Some(id(format, 'a')), new: None },
+        ];
+        let mut options = PushOptions::default();
+        options.push_options = vec!["ci.skip".into(), "two words".into()];
+        let certificate = PushCertificate {
+            pusher: b"A <a@b> 1 +0000",
+            pushee: b"somewhere",
+            nonce: greeting.capabilities.get("push-cert").unwrap(),
+            push_options: &options.push_options,
+            commands: &commands,
+        };
+        let mut bytes = certificate.to_text(format);
+        bytes.extend(b"-----BEGIN SSH SIGNATURE-----\n\nxyz\n-----END SSH SIGNATURE-----\n");
+        let signed = SignedCertificate::parse(bytes).unwrap();
+        options.certificate = Some(signed.clone());
+        let mut client = Push::new(&greeting, &commands, &options).unwrap();
+        let bytes = link.fake.expected.clone();
+        let mut pieces = bytes.chunks(100);
+        link.drive(&mut client, |client, event| match event {
+            Event::NeedPack => match pieces.next() {
+                Some(piece) => client.pack(piece),
+                None => client.pack_end(),
+            },
+            other => panic!("{other:?}"),
+        })
+        .unwrap();
+        assert!(client.finish().is_ok());
+        let update = link.fake.updates.last().unwrap();
+        assert_eq!(update.commands, commands);
+        assert_eq!(update.certificate.as_ref(), Some(&signed));
+        assert_eq!(signed.nonce().unwrap(), "1112912053-abc");
+        assert_eq!(update.mode == Mode::StatelessRpc, connection == Connection::Stateless);
+        assert_eq!(update.push_options.as_deref(), Some(&options.push_options[..]));
+
+        // A server that takes no certificates.
+        let mut link = Link::new(Fake::new(format), Service::ReceivePack, version, connection, cut);
+        let greeting = link.handshake();
+        let refused = Push::new(&greeting, &commands, &options).unwrap_err();
+        assert_eq!(refused, ClientError::Unsupported("--signed push"));
+    });
+}
+
+#[test]
+fn object_sizes() {
+    everywhere(|format, version, connection, cut| {
+        let mut fake = Fake::new(format);
+        fake.object_info = true;
+        let mut link = Link::new(fake, Service::UploadPack, version, connection, cut);
+        let greeting = link.handshake();
+        let ids = [id(format, 'c'), id(format, '1'), id(format, 'a'), id(format, 'c')];
+        let asked = ObjectInfo::new(&greeting, ids, &ObjectInfoOptions::default());
+        if version != ProtocolVersion::V2 {
+            assert_eq!(asked.unwrap_err(), ClientError::Unsupported("object-info"));
+            return;
+        }
+        let mut client = asked.unwrap();
+        link.drive(&mut client, |_, event| panic!("{event:?}")).unwrap();
+        assert_eq!(client.finish(), [Some(0xcc), None, Some(0xaa), Some(0xcc)], "{connection:?} {cut:?}");
+        // Another request may follow, as about many more.
+        let many: Vec<_> = (0..5000).map(|n| ids[n % 4]).collect();
+        let mut client = ObjectInfo::new(&greeting, many, &ObjectInfoOptions::default()).unwrap();
+        link.drive(&mut client, |_, event| panic!("{event:?}")).unwrap();
+        assert_eq!(client.finish().len(), 5000);
+        let none = ObjectInfo::new(&greeting, [], &ObjectInfoOptions::default());
+        assert!(matches!(none.unwrap_err(), ClientError::Request(_)));
+        let other = if format == ObjectFormat::Sha1 { ObjectFormat::Sha256 } else { ObjectFormat::Sha1 };
+        assert!(ObjectInfo::new(&greeting, [id(other, 'a')], &ObjectInfoOptions::default()).is_err());
+
+        // A server that does not offer it.
+        let mut link = Link::new(Fake::new(format), Service::UploadPack, version, connection, cut);
+        let greeting = link.handshake();
+        let asked = ObjectInfo::new(&greeting, ids, &ObjectInfoOptions::default());
+        assert_eq!(asked.unwrap_err(), ClientError::Unsupported("object-info"));
+    });
+}
+
+#[test]
+fn everything_on_side_bands() {
+    everywhere(|format, version, connection, cut| {
+        for haves in [vec![], vec![id(format, '1'), id(format, 'c')]] {
+            let mut fake = Fake::new(format);
+            fake.sideband_all = true;
+            fake.progress = Some("Counting\n");
+            fake.bounds = ShallowUpdate { shallow: vec![id(format, 'd')], unshallow: Vec::new() };
+            let mut link = Link::new(fake, Service::UploadPack, version, connection, cut);
+            let mut options = FetchOptions::default();
+            options.deepen = Deepen::Depth(2);
+            let ((pack, _, progress), update) = fetch_as(&mut link, &haves, &options);
+            let what = format!("{version:?} {connection:?} {cut:?}");
+            assert_eq!((&pack[..], &progress[..]), (&b"PACKdata"[..], "Counting\n"), "{what}");
+            assert_eq!(update, link.fake.bounds, "{what}");
+            let request = link.fake.requests.last().unwrap();
+            assert_eq!(request.haves.len(), haves.len().min(1), "{what}");
+        }
+        // What goes wrong is told on a band, too.
+        let mut fake = Fake::new(format);
+        fake.sideband_all = true;
+        fake.objects.clear();
+        let mut link = Link::new(fake, Service::UploadPack, version, connection, cut);
+        let greeting = link.handshake();
+        let mut options = FetchOptions::default();
+        options.connection = connection;
+        let mut client = Fetch::new(&greeting, [id(format, 'a')], &options).unwrap();
+        let failed = link.drive(&mut client, |client, event| match event {
+            Event::Haves(_) => client.haves(&[]),
+            other => panic!("{other:?}"),
+        });
+        let text = failed.unwrap_err().to_string();
+        assert!(text.contains("not our ref"), "{text}");
+    });
+}
+
+#[test]
+fn session_ids_are_told_to_who_tells_theirs() {
+    everywhere(|format, version, connection, cut| {
+        for (theirs, told) in [(Some("their session"), true), (None, false)] {
+            let mut fake = Fake::new(format);
+            fake.session_id = theirs;
+            let mut link = Link::new(fake, Service::UploadPack, version, connection, cut);
+            let greeting = link.handshake();
+            assert_eq!(
+                greeting.capabilities.session_id().map(|id| id.to_string()),
+                theirs.map(|_| "their.session".to_owned())
+            );
+            let mut options = FetchOptions::default();
+            options.connection = connection;
+            options.session_id = Some("our session".into());
+            let mut client = Fetch::new(&greeting, [id(format, 'a')], &options).unwrap();
+            let mut sent = Vec::new();
+            while let Ok(action) = client.poll() {
+                match action {
+                    Action::Send(bytes) => sent.extend_from_slice(bytes),
+                    Action::NextHaves { .. } => client.haves(&[]),
+                    _ => break,
+                }
+            }
+            let sent = String::from_utf8_lossy(&sent).into_owned();
+            assert_eq!(sent.contains("session-id=our.session"), told, "{sent}");
+        }
     });
 }

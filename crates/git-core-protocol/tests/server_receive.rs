@@ -208,6 +208,74 @@ fn violations_are_told() {
     assert_eq!(outcome, Outcome::Failed(ServerError::Limit { what: "commands", bound: 1 }));
 }
 
+/// A push certificate with these headers and commands, line by line.
+fn certificate(headers: &[&str], commands: &[&str]) -> Vec<u8> {
+    let lines = [
+        &["push-cert\0 report-status push-options", "certificate version 0.1"][..],
+        headers,
+        &[""],
+        commands,
+        &["-----BEGIN PGP SIGNATURE-----", "", "x", "-----END PGP SIGNATURE-----", "push-cert-end"],
+    ];
+    packets(&lines.concat())
+}
+
+#[test]
+fn commands_come_from_a_certificate_and_from_nothing_beside_it() {
+    let format = ObjectFormat::Sha1;
+    let mut fake = Fake::new(format);
+    fake.nonce = Some("1-a");
+    let plain = format!("{} {} refs/heads/a", id(format, 'a'), ObjectId::null(format));
+    let other = format!("{} {} refs/heads/b", id(format, 'a'), ObjectId::null(format));
+    let mut rpc = |input: &[u8]| {
+        let mut results = [1, 7, input.len()].map(|piece| {
+            let mut machine = ReceivePack::new(ProtocolVersion::V0, Mode::StatelessRpc, options(format));
+            let (said, outcome) = fake.converse(&mut machine, input, piece);
+            (unpack(&said), outcome, fake.updates.pop())
+        });
+        assert!(results.windows(2).all(|pair| pair[0] == pair[1]));
+        std::mem::replace(&mut results[0], (Vec::new(), Outcome::Complete, None))
+    };
+    let good = certificate(&["pusher K 1 +0000", "nonce 1-a", "push-option one"], &[&plain, &other]);
+    let end = packets(&["0000", "one", "0000"]);
+    let (said, _, update) = rpc(&[&good[..], &end].concat());
+    assert_eq!(said, ["unpack ok", "ok refs/heads/a", "ok refs/heads/b", "0000"]);
+    let update = update.unwrap();
+    let certificate_text = update.certificate.unwrap();
+    assert_eq!(certificate_text.headers("pusher").next().unwrap(), "K 1 +0000");
+    assert!(certificate_text.signature().starts_with(b"-----BEGIN PGP"));
+
+    // Options that were signed, and others that were not.
+    for options in [&["two"][..], &[], &["one", "one"]] {
+        let tail = packets(&[&["0000"], options, &["0000"]].concat());
+        let (said, _, update) = rpc(&[&good[..], &tail].concat());
+        assert_eq!(said[1], "ng refs/heads/a inconsistent push options");
+        assert!(update.is_none());
+    }
+    let unsigned = packets(&[&plain]);
+    let first = packets(&[&format!("{plain}\0 report-status")]);
+    let open = packets(&["push-cert\0 report-status", "certificate version 0.1"]);
+    let odd = certificate(&["nonce 1-a"], &["hello"]);
+    let malformed = packets(&["push-cert\0 report-status", "certificate", "push-cert-end", "0000"]);
+    for (input, message) in [
+        ([&good[..], &unsigned, &end].concat(), "both push certificate and unsigned commands"),
+        ([&first[..], &good, &end].concat(), "both push certificate and unsigned commands"),
+        ([&good[..], &good, &end].concat(), "both push certificate and unsigned commands"),
+        ([&open[..], &end].concat(), "unexpected flush packet"),
+        ([&odd[..], &end].concat(), "expected old/new/ref, got 'hello'"),
+        (malformed, "malformed push certificate certificate"),
+    ] {
+        let (said, outcome, update) = rpc(&input);
+        assert!(matches!(outcome, Outcome::Failed(_)) && update.is_none(), "{said:?}");
+        assert!(said[0].starts_with("ERR ") && said[0].contains(message), "{said:?}");
+    }
+    let (_, outcome, _) = rpc(&good[..good.len() - 20]);
+    assert_eq!(outcome, Outcome::Failed(ServerError::UnexpectedEnd));
+    // No commands, nothing to do.
+    let (said, outcome, _) = rpc(&[certificate(&["nonce 1-a"], &[]), packets(&["0000"])].concat());
+    assert_eq!((said.len(), outcome), (0, Outcome::Complete));
+}
+
 #[test]
 fn a_long_report_comes_in_steps() {
     let format = ObjectFormat::Sha1;

@@ -379,10 +379,10 @@ fn depths_that_cannot_be() {
         v2(fake, &[&["command=fetch", "object-format=sha1", "0001"][..], arguments, &["0000"]].concat())
     };
     for (line, said) in [
-        ("deepen 0", "ERR Invalid deepen 0"),
-        ("deepen -1", "ERR Invalid deepen -1"),
-        ("deepen x", "ERR Invalid deepen x"),
-        ("deepen-since 0", "ERR Invalid deepen-since 0"),
+        ("deepen 0", "ERR Invalid deepen: deepen 0"),
+        ("deepen -1", "ERR Invalid deepen: deepen -1"),
+        ("deepen x", "ERR Invalid deepen: deepen x"),
+        ("deepen-since 0", "ERR Invalid deepen-since: deepen-since 0"),
         ("filter blob:none", "ERR unexpected line: 'filter blob:none'"),
     ] {
         assert_eq!(v0(&mut Fake::new(format), &[&want, line, "0000", "done"]), [said], "{line}");
@@ -391,4 +391,44 @@ fn depths_that_cannot_be() {
     let both = [want.as_str(), "deepen 1", "deepen-not main", "done"];
     let said = "ERR git upload-pack: deepen and deepen-since (or deepen-not) cannot be used together";
     assert_eq!(fetch(&mut Fake::new(format), &both), [said]);
+}
+
+#[test]
+fn object_info_as_git_answers_it() {
+    for format in FORMATS {
+        let (a, none) = (id(format, 'a'), id(format, '1'));
+        let (oid, gone) = (format!("oid {a}"), format!("oid {none}"));
+        let said = |lines: &[&str]| {
+            let mut fake = Fake::new(format);
+            let mut options = options(format);
+            options.object_info = true;
+            let mut machine = UploadPack::new(ProtocolVersion::V2, Mode::StatelessRpc, options);
+            let (said, outcome) = fake.converse(&mut machine, &packets(lines), 3);
+            (String::from_utf8(said).unwrap(), outcome)
+        };
+        let packet = |text: &str| format!("{:04x}{text}", text.len() + 4);
+        let command = "command=object-info";
+        for (arguments, expected) in [
+            (&["size", &oid, &gone][..], vec!["size".to_owned(), format!("{a} 170"), format!("{none} ")]),
+            (&[&oid[..], "size", &oid], vec!["size".to_owned(), format!("{a} 170"), format!("{a} 170")]),
+            (&[&oid], vec![a.to_string()]),
+            (&["size"], vec![]),
+            (&[], vec![]),
+        ] {
+            let (text, outcome) = said(&[&[command, "0001"], arguments, &["0000"]].concat());
+            let expected: String = expected.iter().map(|line| packet(line)).collect();
+            assert_eq!((text, outcome), (expected + "0000", Outcome::Complete), "{arguments:?}");
+        }
+        for (argument, message) in
+            [("type", "unexpected line: 'type'"), ("oid xyz", "expected to get object ID, not 'xyz'")]
+        {
+            let (text, outcome) = said(&[command, "0001", "size", argument, "0000"]);
+            assert!(text.contains("ERR ") && text.contains(message), "{text}");
+            assert!(matches!(outcome, Outcome::Failed(_)));
+        }
+        // Not offered, not known.
+        let (_, outcome) =
+            rpc(&mut Fake::new(format), ProtocolVersion::V2, &[command, "0001", "size", "0000"]);
+        assert_eq!(outcome, Outcome::Failed(ServerError::UnknownCommand(b"object-info".to_vec())));
+    }
 }

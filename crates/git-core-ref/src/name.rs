@@ -222,32 +222,55 @@ fn check(name: &[u8], mut asterisks: usize) -> Result<(), RefNameProblem> {
     if name == b"@" {
         return Err(RefNameProblem::At);
     }
-    for component in name.split(|b| *b == b'/') {
-        if component.is_empty() {
-            return Err(RefNameProblem::EmptyComponent);
+    // Where the component begins that is being looked at.
+    let mut start = 0;
+    for (at, &byte) in name.iter().enumerate() {
+        if !MATTERS[usize::from(byte)] {
+            continue;
         }
-        if component[0] == b'.' {
-            return Err(RefNameProblem::LeadingDot);
-        }
-        let mut last = 0;
-        for &byte in component {
-            match byte {
-                b'.' if last == b'.' => return Err(RefNameProblem::DoubleDot),
-                b'{' if last == b'@' => return Err(RefNameProblem::AtBrace),
-                b'*' if asterisks > 0 => asterisks -= 1,
-                0..=b' ' | 0x7f | b'~' | b'^' | b':' | b'?' | b'*' | b'[' | b'\\' => {
-                    return Err(RefNameProblem::Byte(byte));
-                }
-                _ => {}
+        let last = if at > start { name[at - 1] } else { b'/' };
+        match byte {
+            b'/' => {
+                check_end(&name[start..at])?;
+                start = at + 1;
             }
-            last = byte;
-        }
-        if component.ends_with(b".lock") {
-            return Err(RefNameProblem::Lock);
+            b'.' if last == b'/' => return Err(RefNameProblem::LeadingDot),
+            b'.' if last == b'.' => return Err(RefNameProblem::DoubleDot),
+            b'.' => {}
+            b'{' if last == b'@' => return Err(RefNameProblem::AtBrace),
+            b'{' => {}
+            b'*' if asterisks > 0 => asterisks -= 1,
+            _ => return Err(RefNameProblem::Byte(byte)),
         }
     }
+    check_end(&name[start..])?;
     if name.ends_with(b".") {
         return Err(RefNameProblem::TrailingDot);
+    }
+    Ok(())
+}
+
+/// The bytes that [`check`] looks at more closely: most names have few of them.
+const MATTERS: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = matches!(
+            byte as u8,
+            0..=b' ' | 0x7f | b'~' | b'^' | b':' | b'?' | b'*' | b'[' | b'\\' | b'/' | b'.' | b'{'
+        );
+        byte += 1;
+    }
+    table
+};
+
+/// What shows when a component has ended.
+fn check_end(component: &[u8]) -> Result<(), RefNameProblem> {
+    if component.is_empty() {
+        return Err(RefNameProblem::EmptyComponent);
+    }
+    if component.ends_with(b".lock") {
+        return Err(RefNameProblem::Lock);
     }
     Ok(())
 }

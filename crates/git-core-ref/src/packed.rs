@@ -158,7 +158,7 @@ impl<'a> PackedRefs<'a> {
 
     /// All refs, in the order of the file.
     pub fn iter(&self) -> PackedIter<'a> {
-        PackedIter { refs: *self, at: 0, prefix: Vec::new() }
+        PackedIter { refs: *self, at: 0, prefix: Vec::new(), after: None }
     }
 
     /// The refs whose names begin with `prefix`; in a sorted file the others are not looked at.
@@ -166,8 +166,27 @@ impl<'a> PackedRefs<'a> {
     /// # Errors
     /// [`PackedRefsError::Line`] for a malformed line met on the way.
     pub fn with_prefix(&self, prefix: &[u8]) -> Result<PackedIter<'a>, PackedRefsError> {
-        let at = if self.traits.sorted { self.lower_bound(prefix)? } else { 0 };
-        Ok(PackedIter { refs: *self, at, prefix: prefix.to_vec() })
+        self.with_prefix_after(prefix, None)
+    }
+
+    /// Those of the refs whose names begin with `prefix` that come behind where `after` has its place: in a sorted
+    /// file that is found at once, in another one names are compared.
+    ///
+    /// # Errors
+    /// [`PackedRefsError::Line`] for a malformed line met on the way.
+    pub fn with_prefix_after(
+        &self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+    ) -> Result<PackedIter<'a>, PackedRefsError> {
+        let mut iter = PackedIter { refs: *self, at: 0, prefix: prefix.to_vec(), after: None };
+        match after {
+            _ if !self.traits.sorted => iter.after = after.map(<[u8]>::to_vec),
+            // No name lies between another and the same with a zero byte behind it.
+            Some(after) if after >= prefix => iter.at = self.lower_bound(&[after, b"\0"].concat())?,
+            _ => iter.at = self.lower_bound(prefix)?,
+        }
+        Ok(iter)
     }
 
     /// Where the first ref begins whose name is not less than `name`.
@@ -236,6 +255,8 @@ pub struct PackedIter<'a> {
     refs: PackedRefs<'a>,
     at: usize,
     prefix: Vec<u8>,
+    /// In a file that is not sorted: only names behind this one.
+    after: Option<Vec<u8>>,
 }
 
 impl<'a> Iterator for PackedIter<'a> {
@@ -247,7 +268,11 @@ impl<'a> Iterator for PackedIter<'a> {
                 Ok(None) => return None,
                 Ok(Some((entry, next))) => {
                     self.at = next;
-                    if entry.name.starts_with(&self.prefix) {
+                    if self.prefix.is_empty() || entry.name.starts_with(&self.prefix) {
+                        if self.after.as_ref().is_some_and(|after| entry.name.as_bytes() <= after.as_slice())
+                        {
+                            continue;
+                        }
                         return Some(Ok(entry));
                     }
                     if self.refs.traits.sorted && entry.name.as_bytes() > self.prefix.as_slice() {
@@ -379,6 +404,7 @@ mod tests {
         fn what_is_written_is_found(
             refs in proptest::collection::btree_map("refs/(heads|tags)/[a-e]{1,3}(/[a-e])?", (any::<u8>(), proptest::option::of(any::<u8>())), 0..50),
             probe in "refs/(heads|tags)/[a-e]{0,3}",
+            after in "refs/(heads|tags)/[a-e]{0,3}(/[a-e])?",
             sha256: bool,
         ) {
             let format = if sha256 { ObjectFormat::Sha256 } else { ObjectFormat::Sha1 };
@@ -399,6 +425,14 @@ mod tests {
             prop_assert_eq!(packed.find(probe.as_bytes()).unwrap().is_some(), refs.contains_key(&probe));
             let expected = refs.keys().filter(|name| name.starts_with(&probe)).count();
             prop_assert_eq!(packed.with_prefix(probe.as_bytes()).unwrap().count(), expected);
+            let expected: Vec<_> = refs.keys().filter(|name| name.starts_with(&probe) && **name > after).collect();
+            let said = &file[file.find_byte(b'\n').unwrap() + 1..];
+            for file in [&file[..], said] {
+                let packed = PackedRefs::parse(format, file).unwrap();
+                let found = packed.with_prefix_after(probe.as_bytes(), Some(after.as_bytes())).unwrap();
+                let found: Vec<_> = found.map(|e| e.unwrap().name.to_string()).collect();
+                prop_assert_eq!(found.iter().collect::<Vec<_>>(), expected.clone());
+            }
         }
 
         #[test]

@@ -5,7 +5,7 @@
 //! Whoever lists or shows history looks through this. What packs, checks or transfers objects does not: it needs
 //! them as they are.
 
-use crate::{Location, Promisor, Reference, Snapshot, StoredBitmap, StoredMidx, StoredPack};
+use crate::{Location, ObjectReader, Promisor, Reference, Snapshot, StoredBitmap, StoredMidx, StoredPack};
 use bstr::ByteSlice as _;
 use git_core_idx::SharedBytes;
 use git_core_idx::graph::CommitGraph;
@@ -205,12 +205,13 @@ impl Snapshot for Altered {
         self.inner.find_ref(name)
     }
 
-    fn for_each_ref(
+    fn for_each_ref_after(
         &self,
         prefix: &[u8],
+        after: Option<&RefName>,
         visit: &mut dyn FnMut(Reference) -> ControlFlow<()>,
     ) -> Result<(), ReadError> {
-        self.inner.for_each_ref(prefix, visit)
+        self.inner.for_each_ref_after(prefix, after, visit)
     }
 
     fn for_each_reflog_entry(
@@ -253,6 +254,11 @@ impl Snapshot for Altered {
     ) -> Result<Option<Header>, ReadError> {
         let actual = self.alterations.follow(id)?;
         self.ask(&actual, &mut || self.inner.stream(&actual, sink))
+    }
+
+    fn open_object(&self, id: &ObjectId) -> Result<Option<Box<dyn ObjectReader>>, ReadError> {
+        let actual = self.alterations.follow(id)?;
+        self.ask(&actual, &mut || self.inner.open_object(&actual))
     }
 
     fn commit_graph(&self) -> Option<Arc<CommitGraph<SharedBytes>>> {

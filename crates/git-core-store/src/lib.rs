@@ -15,6 +15,7 @@ pub mod fs;
 pub mod lock;
 pub mod maintenance;
 pub mod memory;
+mod object_reader;
 mod overlay;
 mod pack_set;
 mod promisor;
@@ -26,6 +27,7 @@ pub mod walk;
 pub use altered::{Alterations, Altered};
 pub use bitmap::{BitmapRows, MidxRows, PackRows, StoredBitmap, WrittenRows};
 pub use error::{CommitError, ReceiveError};
+pub use object_reader::ObjectReader;
 pub use promisor::Promisor;
 pub use storage::{
     Committed, Location, ObjectObserver, PackOptions, PackReceived, Quarantine, Reference, Snapshot, Storage,

@@ -107,12 +107,13 @@ impl Snapshot for Overlay {
         self.base.find_ref(name)
     }
 
-    fn for_each_ref(
+    fn for_each_ref_after(
         &self,
         prefix: &[u8],
+        after: Option<&RefName>,
         visit: &mut dyn FnMut(Reference) -> ControlFlow<()>,
     ) -> Result<(), ReadError> {
-        self.base.for_each_ref(prefix, visit)
+        self.base.for_each_ref_after(prefix, after, visit)
     }
 
     fn for_each_reflog_entry(

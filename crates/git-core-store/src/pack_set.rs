@@ -2,11 +2,11 @@
 //!
 //! Which packs these are is decided by the storages; the objects they hold beside packs are theirs too.
 
-use crate::{Location, StoredMidx, StoredPack};
+use crate::{Location, ObjectReader, StoredMidx, StoredPack};
 use git_core_idx::midx::MidxPosition;
 use git_core_idx::{IdxPosition, PackOffset};
 use git_core_object::{Header, IdPrefix, Kind, ObjectId, ReadError};
-use git_core_pack::Reader;
+use git_core_pack::{BlobStream, Pack, Reader};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -120,6 +120,19 @@ impl PackSet {
         });
         self.readers.put_back(content);
         result
+    }
+
+    /// Opens a large object that is no delta for reading piece by piece; `None` for any other.
+    pub(crate) fn open_large(&self, id: &ObjectId) -> Result<Option<Box<dyn ObjectReader>>, ReadError> {
+        let Some((at, offset)) = self.find(id)? else { return Ok(None) };
+        let pack = &self.packs[at].pack;
+        if let Ok(Some(Header { size: PIECEWISE.., .. })) = pack.whole(offset)
+            && let Some(stream) =
+                BlobStream::open(pack.clone(), offset).map_err(|error| of_object(id, error))?
+        {
+            return Ok(Some(Box::new(PackedObject { id: *id, stream })));
+        }
+        Ok(None)
     }
 
     pub(crate) fn find_prefix(&self, prefix: &IdPrefix, limit: usize, found: &mut Vec<ObjectId>) {
@@ -321,5 +334,21 @@ impl Readers {
             }
         }
         result
+    }
+}
+
+/// A large object in a pack.
+struct PackedObject {
+    id: ObjectId,
+    stream: BlobStream<Arc<Pack>>,
+}
+
+impl ObjectReader for PackedObject {
+    fn header(&self) -> Header {
+        self.stream.header()
+    }
+
+    fn fill(&mut self, out: &mut Vec<u8>) -> Result<bool, ReadError> {
+        self.stream.fill(out).map_err(|error| of_object(&self.id, error))
     }
 }

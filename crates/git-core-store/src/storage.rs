@@ -4,6 +4,7 @@
 //! received visible together with the refs that need it, in one call. All three are object-safe and blocking.
 //! Every implementation passes the suite in [`conformance`](crate::conformance).
 
+use crate::object_reader::{HeldObject, ObjectReader};
 use crate::{CommitError, ReceiveError, StoredBitmap};
 use git_core_idx::SharedBytes;
 use git_core_idx::graph::CommitGraph;
@@ -77,6 +78,20 @@ pub trait Snapshot: Objects {
         &self,
         prefix: &[u8],
         visit: &mut dyn FnMut(Reference) -> ControlFlow<()>,
+    ) -> Result<(), ReadError> {
+        self.for_each_ref_after(prefix, None, visit)
+    }
+
+    /// As [`for_each_ref`](Self::for_each_ref), but only those whose names sort behind `after`: so a long list is
+    /// gone through in pieces, each of which is found without visiting what comes before it.
+    ///
+    /// # Errors
+    /// [`ReadError`] when a ref cannot be read.
+    fn for_each_ref_after(
+        &self,
+        prefix: &[u8],
+        after: Option<&RefName>,
+        visit: &mut dyn FnMut(Reference) -> ControlFlow<()>,
     ) -> Result<(), ReadError>;
 
     /// Visits the reflog of a ref from the newest entry to the oldest; visits nothing when there is none.
@@ -137,6 +152,16 @@ pub trait Snapshot: Objects {
         let header = Header { kind, size: content.len() as u64 };
         let _ = sink(header, &content);
         Ok(Some(header))
+    }
+
+    /// Opens an object to be read piece by piece as the reader asks for it; `None` when it is not there. What the
+    /// storage cannot read so is held in memory.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the object is there and cannot be read.
+    fn open_object(&self, id: &ObjectId) -> Result<Option<Box<dyn ObjectReader>>, ReadError> {
+        let mut content = Vec::new();
+        Ok(self.read(id, &mut content)?.map(|kind| HeldObject::boxed(kind, content)))
     }
 
     /// The commit-graph, if there is one that tells of the history as it is to be seen: what it says of a commit

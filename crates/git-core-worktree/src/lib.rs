@@ -1,4 +1,4 @@
-//! The staging index, and a checkout that stays inside its directory.
+//! The staging index, a checkout that stays inside its directory, and archives of trees.
 //!
 //! [`checkout`] writes the files of a tree and answers the [`Index`] that describes them; [`IndexLock`] stores
 //! an index as git does, so that `git status` finds nothing to do afterwards. What a working tree needs beyond
@@ -17,11 +17,14 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod archive;
+pub mod attributes;
 mod checkout;
 mod clean;
 mod convert;
 pub mod index;
 mod sys;
+pub mod text;
 
 pub use checkout::{Checkout, CheckoutError, CheckoutOptions, Existing, Symlinks, checkout};
 pub use clean::{Unclean, update_clean};

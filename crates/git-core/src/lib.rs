@@ -10,15 +10,22 @@
 #[doc = include_str!("../../../README.md")]
 pub struct Readme;
 
+pub mod abbrev;
+pub mod archive;
 pub mod bundle;
 pub mod counts;
 pub mod hooks;
+pub mod pretty;
 pub mod remote;
 pub mod repository;
 pub mod send;
 pub mod server;
+mod session_id;
+pub mod signing;
 
 pub use repository::{Environment, InitOptions, Repository};
+
+pub use session_id::session_id;
 
 pub use git_core_config as config;
 pub use git_core_diff as diff;

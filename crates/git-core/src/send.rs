@@ -165,10 +165,30 @@ impl PackFeed {
     /// # Errors
     /// [`WriteError`] when an object cannot be read; the pack cannot be completed then.
     pub fn fill(&mut self, out: &mut Vec<u8>, cx: &Context) -> Result<ControlFlow<()>, WriteError> {
-        match &mut self.source {
-            Source::Writer(writer) => writer.fill(out, cx),
-            Source::Copy(copy) => copy.fill(out, cx),
+        let flow = match &mut self.source {
+            Source::Writer(writer) => writer.fill(out, cx)?,
+            Source::Copy(copy) => copy.fill(out, cx)?,
+        };
+        if flow == ControlFlow::Break(()) {
+            cx.note(&self.total());
         }
+        Ok(flow)
+    }
+
+    /// What the pack that was written is made of, in git's words.
+    fn total(&mut self) -> String {
+        let ([deltas, reused, reused_deltas], copied, packs) = match &mut self.source {
+            Source::Writer(writer) => match writer.next_pack() {
+                Some((done, _)) => ([done.deltas, done.reused, done.reused_deltas], 0, 0),
+                None => ([0; 3], 0, 0),
+            },
+            Source::Copy(copy) => ([0; 3], copy.objects(), 1),
+        };
+        let objects = self.objects();
+        format!(
+            "Total {objects} (delta {deltas}), reused {reused} (delta {reused_deltas}), \
+             pack-reused {copied} (from {packs})"
+        )
     }
 }
 
@@ -186,6 +206,7 @@ fn count(
         // Sending a little too much does no harm; what the other side has can be all of many refs.
         exclusion: Exclusion::ByDate,
         filter: wish.filter.clone(),
+        ..Query::default()
     };
     let packed: u64 = snapshot.packs().iter().map(|stored| u64::from(stored.pack.count())).sum();
     let mut set = match wish.haves.is_empty() && packed > SEARCHED_OBJECTS {

@@ -88,7 +88,7 @@ impl Other {
         root.join("benches/compare")
     }
 
-    fn program(&self, root: &Path) -> PathBuf {
+    pub(super) fn program(&self, root: &Path) -> PathBuf {
         let suffix = std::env::consts::EXE_SUFFIX;
         let target = Other::folder(root).join("target");
         match self.from {

@@ -16,6 +16,7 @@ use git_core::object::Context;
 use git_core::refs::RefName;
 use git_core::repository::Seen;
 use git_core::store::Snapshot;
+use git_core::store::filter::FilterSpec;
 use git_core::store::fs::sys::{Disk, RealDisk};
 use git_core::store::lock::{LockError, LockFile};
 use std::collections::HashSet;
@@ -76,6 +77,7 @@ fn create(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     let repository = repo::open(globals)?;
     let snapshot = repository.seen(Seen::History)?;
     let (mut revisions, mut history, mut not) = (Revisions::default(), HistoryOptions::default(), false);
+    let mut filter: Option<FilterSpec> = None;
     while let Some(arg) = args.next()? {
         match arg {
             Arg::Long("not") => not = !not,
@@ -92,6 +94,14 @@ fn create(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
                     revisions.add_refs(&*snapshot, &selection, not)?;
                 }
             }
+            Arg::Long("filter") => {
+                let spec = FilterSpec::parse(&repo::operand(args.value()?)).map_err(Failure::fatal)?;
+                filter = Some(match filter.take() {
+                    Some(before) => FilterSpec::and(before, spec),
+                    None => spec,
+                });
+            }
+            Arg::Long("no-filter") => filter = None,
             Arg::Long(name) if is_history_option(name) => {
                 let name = name.to_owned();
                 history.take(&name, &mut args)?;
@@ -133,6 +143,7 @@ fn create(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
             }
         }
     }
+    options.filter = filter;
     options.history = history.query(&*snapshot, &revisions)?;
     let cx = reach::context(progress::wanted(asked, quiet));
     let plan = BundlePlan::new(&*snapshot, &options, &cx).map_err(|error| cannot_write(&error))?;

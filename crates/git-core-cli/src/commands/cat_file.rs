@@ -3,7 +3,7 @@
 //! The modes for many objects are in `cat_file_batch`.
 
 use super::Command;
-use super::cat_file_batch::{self as batch, BatchMode, BatchOptions, Flush, Order};
+use super::cat_file_batch::{self as batch, BatchMode, BatchOptions, Flush, Order, Symlinks};
 use crate::args::{Arg, Args};
 use crate::fail::Failure;
 use crate::globals::Globals;
@@ -27,7 +27,7 @@ pub(crate) const COMMAND: Command = Command {
    or: git-core cat-file (-e | -p) <object>
    or: git-core cat-file (-t | -s) [--allow-unknown-type] <object>
    or: git-core cat-file (--batch | --batch-check | --batch-command) [--batch-all-objects]
-                [--buffer] [--unordered] [-z] [-Z]",
+                [--buffer] [--follow-symlinks] [--unordered] [-z] [-Z]",
     run,
 };
 
@@ -63,6 +63,9 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
             Arg::Long("buffer") => options.flush = Flush::AtEnd,
             Arg::Long("no-buffer") => options.flush = Flush::EachObject,
             Arg::Long("unordered") => options.order = Order::AsStored,
+            Arg::Long("no-unordered") => options.order = Order::ById,
+            Arg::Long("follow-symlinks") => options.symlinks = Symlinks::Followed,
+            Arg::Long("no-follow-symlinks") => options.symlinks = Symlinks::Shown,
             Arg::Short('z') => options.input_end = 0,
             Arg::Short('Z') => (options.input_end, options.output_end) = (0, 0),
             Arg::Value(value) => operands.push(repo::operand(value)),
@@ -79,6 +82,9 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     }
     if options.all {
         return Err(Failure::usage("'--batch-all-objects' requires a batch mode", usage));
+    }
+    if options.symlinks == Symlinks::Followed {
+        return Err(Failure::usage("'--follow-symlinks' requires a batch mode", usage));
     }
     let (wanted, name) = match (question, &mut operands[..]) {
         (Some(letter), [name]) => (Wanted::Letter(letter), std::mem::take(name)),

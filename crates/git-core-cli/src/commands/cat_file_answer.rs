@@ -3,7 +3,8 @@
 //! Answers are put together in memory, so that several can be at once; objects that are too large for that are
 //! left to whoever writes the answers out.
 
-use super::cat_file_batch::BatchOptions;
+use super::cat_file_batch::{BatchOptions, Symlinks};
+use super::cat_file_follow::{Followed, follow};
 use crate::fail::Failure;
 use crate::ondisk;
 use bstr::ByteSlice as _;
@@ -122,6 +123,26 @@ impl<'a> Answers<'a> {
             }
             _ => (line, &b""[..]),
         };
+        if self.options.symlinks == Symlinks::Followed
+            && let Some(followed) = follow(self.snapshot, name)?
+        {
+            let (what, text) = match followed {
+                Followed::Object(id) => return self.found(&id, name, rest, contents, out),
+                Followed::Outside(path) => ("symlink", path),
+                Followed::Dangling => ("dangling", name.to_vec()),
+                Followed::Loop => ("loop", name.to_vec()),
+                Followed::NotDirectory => ("notdir", name.to_vec()),
+                Followed::Missing => {
+                    self.report(name, "missing", out);
+                    return Ok(());
+                }
+            };
+            write!(out.bytes, "{what} {}", text.len())?;
+            out.bytes.push(self.options.output_end);
+            out.bytes.extend_from_slice(&text);
+            out.bytes.push(self.options.output_end);
+            return Ok(());
+        }
         let id =
             if name.len() == self.snapshot.format().hex_len() { ObjectId::from_hex(name).ok() } else { None };
         let id = match id {

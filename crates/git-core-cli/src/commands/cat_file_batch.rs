@@ -56,6 +56,16 @@ pub(super) enum Order {
     AsStored,
 }
 
+/// What a path stands for that leads through symbolic links.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Symlinks {
+    /// The link itself, or nothing.
+    #[default]
+    Shown,
+    /// What it leads to.
+    Followed,
+}
+
 /// How a batch is run.
 pub(super) struct BatchOptions {
     pub(super) mode: BatchMode,
@@ -64,6 +74,7 @@ pub(super) struct BatchOptions {
     pub(super) all: bool,
     pub(super) flush: Flush,
     pub(super) order: Order,
+    pub(super) symlinks: Symlinks,
     pub(super) input_end: u8,
     pub(super) output_end: u8,
 }
@@ -76,6 +87,7 @@ impl Default for BatchOptions {
             all: false,
             flush: Flush::default(),
             order: Order::default(),
+            symlinks: Symlinks::default(),
             input_end: b'\n',
             output_end: b'\n',
         }
@@ -84,7 +96,11 @@ impl Default for BatchOptions {
 
 /// Runs a batch to the end of its input.
 pub(super) fn run(repository: &Repository, options: &BatchOptions) -> Result<ExitCode, Failure> {
-    let snapshot = repository.seen(git_core::repository::Seen::Content)?;
+    // All objects are shown as they are, whatever replaces them.
+    let snapshot = match options.all {
+        true => repository.snapshot()?,
+        false => repository.seen(git_core::repository::Seen::Content)?,
+    };
     let answers = Answers::new(repository, &*snapshot, options)?;
     let mut batch = Batch { answers, options, out: stdout(), answer: Answer::default() };
     match (options.all, options.mode) {

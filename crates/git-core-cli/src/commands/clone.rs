@@ -16,7 +16,7 @@ pub(crate) const COMMAND: Command = Command {
     usage: "git-core clone [-q | --quiet] [--[no-]progress] [-n | --no-checkout] [--bare] [--mirror]
                [-o <name> | --origin <name>] [-b <name> | --branch <name>] [--[no-]single-branch]
                [--depth <depth>] [--shallow-since <time>] [--shallow-exclude <ref>] [--[no-]reject-shallow]
-               [--filter=<filter-spec>]
+               [--filter=<filter-spec>] [--bundle-uri=<uri>]
                [--no-tags] [-c <key>=<value> | --config <key>=<value>] [-u <upload-pack>]
                [--] <repository> [<directory>]",
     run,
@@ -38,6 +38,8 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
             }
             Arg::Long("filter") => options.filter = Some(crate::filters::spec(&args.value()?)?),
             Arg::Long("no-filter") => options.filter = None,
+            Arg::Long("bundle-uri") => options.bundle_uri = Some(bytes(&args.value()?).into()),
+            Arg::Long("no-bundle-uri") => options.bundle_uri = None,
             Arg::Long("also-filter-submodules") => {
                 return Err(Failure::fatal(
                     "the option '--also-filter-submodules' requires '--recurse-submodules'",
@@ -76,6 +78,11 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
             Arg::Value(value) => operands.push(value),
             other => return Err(Args::unknown(usage, &other)),
         }
+    }
+    if options.bundle_uri.is_some() && depths.is_asked() {
+        return Err(Failure::fatal(
+            "options '--bundle-uri' and '--depth/--shallow-since/--shallow-exclude' cannot be used together",
+        ));
     }
     let mut operands = operands.into_iter();
     let Some(url) = operands.next() else {
@@ -140,9 +147,18 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
             false => eprintln!("Cloning into '{}'...", directory.display()),
         }
     }
+    reach::check_credentials(&reach::outer_config(globals)?, &url)?;
     let cx = reach::context(progress::wanted(asked, quiet));
     options.links = Some(crate::repo::links(globals));
+    options.ask_for_bundles = configured.bool("transfer.bundleURI")?.unwrap_or(false);
     let done = clone(&url, &directory, &options, link, &cx)?;
+    if let Some(error) = &done.bundle_failure {
+        eprintln!("warning: {error}");
+        match &options.bundle_uri {
+            Some(uri) => eprintln!("warning: failed to fetch objects from bundle URI '{uri}'"),
+            None => eprintln!("warning: failed to fetch advertised bundles"),
+        }
+    }
     if done.filter_ignored {
         eprintln!("warning: filtering not recognized by server, ignoring");
     }

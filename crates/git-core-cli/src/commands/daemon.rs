@@ -37,6 +37,7 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
         directories: Vec::new(),
         upload: Offer { enabled: true, may_override: true },
         receive: Offer { enabled: false, may_override: false },
+        archive: Offer { enabled: false, may_override: true },
         informative: false,
         environment: reach::server_environment(globals)?,
     };
@@ -69,13 +70,12 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
             }
             Arg::Long(option @ ("enable" | "disable" | "allow-override" | "forbid-override")) => {
                 let option = option.to_owned();
-                if let Some(service) = export.service(&args.text()?)? {
-                    match option.as_str() {
-                        "enable" => service.enabled = true,
-                        "disable" => service.enabled = false,
-                        "allow-override" => service.may_override = true,
-                        _ => service.may_override = false,
-                    }
+                let service = export.service(&args.text()?)?;
+                match option.as_str() {
+                    "enable" => service.enabled = true,
+                    "disable" => service.enabled = false,
+                    "allow-override" => service.may_override = true,
+                    _ => service.may_override = false,
                 }
             }
             Arg::Long("pid-file") => pid_file = Some(PathBuf::from(args.value()?)),
@@ -143,17 +143,18 @@ struct Export {
     directories: Vec<PathBuf>,
     upload: Offer,
     receive: Offer,
+    archive: Offer,
     informative: bool,
     environment: Environment,
 }
 
 impl Export {
-    /// The service of this name; none for one that is known and not offered.
-    fn service(&mut self, name: &str) -> Result<Option<&mut Offer>, Failure> {
+    /// The service of this name.
+    fn service(&mut self, name: &str) -> Result<&mut Offer, Failure> {
         match name {
-            "upload-pack" => Ok(Some(&mut self.upload)),
-            "receive-pack" => Ok(Some(&mut self.receive)),
-            "upload-archive" => Ok(None),
+            "upload-pack" => Ok(&mut self.upload),
+            "receive-pack" => Ok(&mut self.receive),
+            "upload-archive" => Ok(&mut self.archive),
             other => Err(Failure::fatal(format_args!("No such service {other}"))),
         }
     }
@@ -168,6 +169,7 @@ impl Export {
         let (service, key) = match request.service {
             Service::UploadPack => (&self.upload, "daemon.uploadpack"),
             Service::ReceivePack => (&self.receive, "daemon.receivepack"),
+            Service::UploadArchive => (&self.archive, "daemon.uploadarch"),
         };
         let path = PathBuf::from(os_string(request.path.clone()));
         let inner_parts = path.components().any(|part| matches!(part, std::path::Component::ParentDir));

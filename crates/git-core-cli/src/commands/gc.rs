@@ -10,7 +10,7 @@ use bstr::ByteSlice as _;
 use git_core::Repository;
 use git_core::config::WildOptions;
 use git_core::config::wildmatch::Pattern;
-use git_core::pack::{DeltaForm, Reuse};
+use git_core::pack::Reuse;
 use git_core::store::fs::bitmap_options;
 use git_core::store::fs::commit_graph::{GraphSource, GraphWriteOptions};
 use git_core::store::fs::{FsObjects, FsStorage};
@@ -104,7 +104,12 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
         }
     };
     let options = options(&repository, storage, &request, scope, prune)?;
-    let cx = crate::reach::context(crate::progress::wanted(None, request.quiet));
+    let mut cx = crate::reach::context(crate::progress::wanted(None, request.quiet));
+    if let Some(threads) = super::pack_objects_options::threads(config)? {
+        let mut limits = cx.limits().clone();
+        limits.threads = threads;
+        cx = cx.with_limits(limits);
+    }
     let report = gc(storage, &options, &cx)?;
     for (_, error) in report.refs.iter().flat_map(|refs| &refs.left) {
         eprintln!("error: {}", chain(error));
@@ -126,16 +131,43 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
 
 /// What `receive.autogc` asks for when a push is over: `gc --auto`, by a process of its own, if that is needed.
 pub(super) fn after_receiving(repository: &Repository) -> Result<(), Failure> {
+    match repository.config().bool("receive.autogc")? {
+        Some(false) => Ok(()),
+        _ => if_needed(repository, Talk::Quiet),
+    }
+}
+
+/// What `maintenance.auto` asks for when a fetch is over.
+pub(super) fn after_fetching(repository: &Repository, talk: Talk) -> Result<(), Failure> {
+    match repository.config().bool("maintenance.auto")? {
+        Some(false) => Ok(()),
+        _ => if_needed(repository, talk),
+    }
+}
+
+/// Whether a run of `gc --auto` says what it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Talk {
+    /// It does.
+    Usual,
+    /// It does not.
+    Quiet,
+}
+
+fn if_needed(repository: &Repository, talk: Talk) -> Result<(), Failure> {
     let config = repository.config();
     let Some(layout) = repository.layout() else { return Ok(()) };
     let loose = u64::try_from(config.int("gc.auto")?.unwrap_or(6700)).unwrap_or(0);
     let packs = u64::try_from(config.int("gc.autoPackLimit")?.unwrap_or(50)).unwrap_or(0);
-    if loose == 0 || config.bool("receive.autogc")? == Some(false) {
+    if loose == 0 {
         return Ok(());
     }
     if needs_gc(repo::on_disk(repository)?.objects(), loose, packs)?.is_some() {
         let mut command = std::process::Command::new(std::env::current_exe()?);
-        command.arg("--git-dir").arg(&layout.git_dir).args(["gc", "--auto", "--quiet"]);
+        command.arg("--git-dir").arg(&layout.git_dir).args(["gc", "--auto"]);
+        if talk == Talk::Quiet {
+            command.arg("--quiet");
+        }
         command.stdin(Stdio::null()).stdout(Stdio::null()).status()?;
     }
     Ok(())
@@ -223,6 +255,8 @@ fn options(
     }
     options.reflogs = Some(reflogs(repository)?);
     options.prune = prune;
+    let worktrees = config.text("gc.worktreePruneExpire")?.map(ToString::to_string);
+    options.worktrees = Some(when::expiry(worktrees.as_deref().unwrap_or("3.months.ago"))?);
     options.keep = repository.indexed_objects()?;
     if config.bool("gc.writeCommitGraph")? != Some(false) && config.bool("core.commitGraph")? != Some(false) {
         let mut graph = GraphWriteOptions::configured(config)?;
@@ -233,10 +267,7 @@ fn options(
     repack.scope = scope;
     repack.redundant = Redundant::Remove;
     repack.borrowed = Borrowed::Leave;
-    repack.delta_form = match config.bool("repack.useDeltaBaseOffset")? {
-        Some(false) => DeltaForm::Ref,
-        _ => DeltaForm::Ofs,
-    };
+    super::repack::configure(repository, repack)?;
     if config.bool("repack.updateServerInfo")? != Some(false) {
         repack.server_info = ServerInfo::Update;
     }
@@ -255,6 +286,21 @@ fn options(
         }
         (false, _) => Unreachable::Loosen { expire: prune.unwrap_or(i64::MIN) },
     };
+    let filter = config.text("gc.repackFilter")?.filter(|text| !text.is_empty());
+    let filter_to = config.path("gc.repackFilterTo")?.filter(|path| !path.as_os_str().is_empty());
+    match filter {
+        Some(text) => {
+            let failed = |failure: Failure| failure.and("fatal: failed to run repack");
+            let spec = super::rev_list::filter_spec(text).map_err(failed)?;
+            repack.filter = Some(super::repack::divide(repository, &spec, filter_to).map_err(failed)?);
+        }
+        None if filter_to.is_some() => {
+            return Err(Failure::fatal(
+                "option '--filter-to' can only be used along with '--filter'\nfatal: failed to run repack",
+            ));
+        }
+        None => {}
+    }
     let bitmap = config.bool("repack.writeBitmaps")?.unwrap_or(bare);
     if bitmap && scope == Scope::All {
         repack.bitmap = Some(bitmap_options(config, &*repository.snapshot()?)?);
@@ -264,15 +310,20 @@ fn options(
         None => config.int("gc.maxCruftSize")?.and_then(|size| u64::try_from(size).ok()),
     };
     repack.max_cruft_size = max_cruft_size.filter(|size| *size > 0);
-    let mut search = super::repack::delta_search(repository)?;
+    if prune.is_some() {
+        let failed = |failure: Failure| failure.and("fatal: failed to run repack");
+        repack.recent = super::repack::recent_objects(repository).map_err(failed)?;
+    }
     if request.aggressive {
         let number =
             |key: &str, default: i64| -> Result<i64, Failure> { Ok(config.int(key)?.unwrap_or(default)) };
         repack.reuse = Reuse::Whole;
-        search.window = usize::try_from(number("gc.aggressiveWindow", 250)?).unwrap_or(0);
-        search.depth = u32::try_from(number("gc.aggressiveDepth", 50)?).unwrap_or(0).min(4095);
+        let window = usize::try_from(number("gc.aggressiveWindow", 250)?).unwrap_or(0);
+        let depth = u32::try_from(number("gc.aggressiveDepth", 50)?).unwrap_or(0).min(4095);
+        for search in [&mut repack.search, &mut repack.cruft_search].into_iter().flatten() {
+            (search.window, search.depth) = (window, depth);
+        }
     }
-    repack.search = Some(search);
     if scope == Scope::All {
         repack.keep_packs = kept_packs(repository, storage.objects(), request)?;
     }

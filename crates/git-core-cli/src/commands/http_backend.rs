@@ -92,6 +92,9 @@ impl Exported {
             Service::ReceivePack => {
                 repository.config().bool("http.receivepack").ok().flatten().unwrap_or(request.user.is_some())
             }
+            Service::UploadArchive => {
+                repository.config().bool("http.uploadarchive").ok().flatten().unwrap_or(false)
+            }
         };
         if !enabled {
             let name = request.service.short_name();

@@ -46,6 +46,7 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     let here = reach::open_if_any(globals)?;
     let named = repository.unwrap_or_else(|| b"origin".to_vec());
     let remote = here.remote(&named)?;
+    crate::reach::check_credentials(here.config(), remote.url())?;
     if get_url {
         println!("{}", remote.shown_url());
         return Ok(ExitCode::SUCCESS);

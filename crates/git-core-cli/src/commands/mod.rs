@@ -1,9 +1,12 @@
 //! The table of commands; each one is a file here.
 
+mod archive;
+mod archive_remote;
 mod bundle;
 mod cat_file;
 mod cat_file_answer;
 mod cat_file_batch;
+mod cat_file_follow;
 mod cat_file_shares;
 mod clone;
 mod commit_graph;
@@ -11,6 +14,11 @@ mod count_objects;
 mod daemon;
 mod diff_tree;
 mod fetch;
+mod fetch_many;
+mod fetch_options;
+mod fetch_pack;
+mod fetch_table;
+mod fetch_upstream;
 mod for_each_ref;
 mod gc;
 mod hash_object;
@@ -35,21 +43,33 @@ mod push;
 mod push_default;
 mod push_options;
 mod push_table;
+mod remote;
+mod remote_add;
+mod remote_branches;
+mod remote_change;
+mod remote_show;
+mod remote_urls;
 mod repack;
 mod rev_list;
 mod rev_list_bitmap;
+mod rev_list_cherry;
+mod rev_list_grep;
 mod rev_list_history;
 mod rev_list_objects;
+mod rev_list_reflog;
+mod rev_list_show;
 mod rev_parse;
 mod rev_parse_places;
 mod send_pack;
 mod serve;
 mod show_index;
 mod show_ref;
+mod signing;
 mod symbolic_ref;
 mod unpack_objects;
 mod update_ref;
 mod update_ref_stdin;
+mod upload_archive;
 mod upload_pack;
 mod verify_pack;
 
@@ -82,13 +102,16 @@ static COMMANDS: &[Command] = &[
     ls_remote::COMMAND,
     send_pack::COMMAND,
     serve::COMMAND,
+    upload_pack::UPLOAD_ARCHIVE,
     upload_pack::UPLOAD_PACK,
     upload_pack::RECEIVE_PACK,
+    archive::COMMAND,
     bundle::COMMAND,
     cat_file::COMMAND,
     commit_graph::COMMAND,
     count_objects::COMMAND,
     diff_tree::COMMAND,
+    fetch_pack::COMMAND,
     for_each_ref::COMMAND,
     gc::COMMAND,
     hash_object::COMMAND,
@@ -99,6 +122,7 @@ static COMMANDS: &[Command] = &[
     pack_refs::COMMAND,
     prune::COMMAND,
     prune_packed::COMMAND,
+    remote::COMMAND,
     repack::COMMAND,
     rev_list::COMMAND,
     rev_parse::COMMAND,

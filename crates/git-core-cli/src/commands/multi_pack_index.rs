@@ -2,7 +2,7 @@
 
 use super::Command;
 use super::pack_objects_islands as islands;
-use super::repack::delta_search;
+use super::pack_objects_options::delta_search;
 use crate::args::{Arg, Args, parse_number};
 use crate::fail::{Failure, chain};
 use crate::globals::Globals;
@@ -281,7 +281,7 @@ fn repack(globals: &Globals, args: &mut Args, mut common: Common) -> Result<Exit
     } else {
         options.delta_form = DeltaForm::Ofs;
     }
-    options.search = Some(delta_search(&repository)?);
+    options.search = Some(delta_search(repository.config())?);
     let max_size = config.int("pack.packSizeLimit")?.and_then(|size| u64::try_from(size).ok());
     options.max_size = max_size.filter(|size| *size > 0);
     let cx = context(progress::wanted(common.progress, false));

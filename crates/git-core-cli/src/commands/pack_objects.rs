@@ -9,6 +9,7 @@ use super::pack_objects_islands as islands;
 use super::pack_objects_missing::{self as missing, Missing};
 use super::pack_objects_options::{self as options, Request, Source};
 use super::pack_objects_write as write;
+use super::repack::recent_objects;
 use crate::args::Args;
 use crate::fail::{Failure, chain};
 use crate::globals::Globals;
@@ -24,7 +25,7 @@ use git_core::refs::RefName;
 use git_core::send::add_tags;
 use git_core::store::filter::ObjectFilter;
 use git_core::store::maintenance::loosen_unreachable;
-use git_core::store::walk::{self, MissingExcludes, ObjectSet, PackOrder, Query};
+use git_core::store::walk::{self, MissingExcludes, ObjectSet, PackOrder, PromisedObjects, Query};
 use git_core::store::{Altered, Snapshot, StoredPack};
 use std::collections::{BTreeSet, HashSet};
 use std::ops::ControlFlow;
@@ -64,6 +65,7 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
         let filter = ObjectFilter::new(&*snapshot, spec).map_err(|error| Failure::fatal(chain(&error)))?;
         query.filter = Some(Arc::new(filter));
     }
+    query.promised = request.promised;
     if request.indexed {
         query.include.extend(indexed(&repository, &*snapshot)?);
     }
@@ -71,7 +73,7 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
         Missing::Refuse => count(&*snapshot, &query, &request, &cx)?,
         _ => count(&Trusting::new(snapshot.clone()), &query, &request, &cx)?,
     };
-    missing::leave_out(&*snapshot, request.missing, &mut set)?;
+    missing::leave_out(&*snapshot, request.missing, &mut set, &cx)?;
     let mut times = None;
     match request.source {
         Source::Revisions => {
@@ -97,7 +99,8 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     }
     if let Some(expire) = request.unreachable.loosen {
         let stays = |name: &str| request.keep_packs.contains(name);
-        loosen_unreachable(repo::on_disk(&repository)?, &set, &stays, expire, &cx)?;
+        let recent = if expire == i64::MIN { Vec::new() } else { recent_objects(&repository)? };
+        loosen_unreachable(repo::on_disk(&repository)?, &set, &stays, expire, &recent, &cx)?;
     }
     if request.islands {
         request.marks = islands::find(&repository, &*snapshot, &cx)?;
@@ -148,8 +151,8 @@ fn count(
     request: &Request,
     cx: &Context,
 ) -> Result<ObjectSet, Failure> {
-    let counted = if query.exclude.is_empty() && query.filter.is_none() && request.source == Source::Revisions
-    {
+    let plain = query.filter.is_none() && query.promised == PromisedObjects::Required;
+    let counted = if query.exclude.is_empty() && plain && request.source == Source::Revisions {
         let order = if request.reuse == Reuse::All { PackOrder::Stored } else { PackOrder::History };
         walk::count_for_pack(snapshot, &query.include, order, cx).map(|counted| counted.set)
     } else {

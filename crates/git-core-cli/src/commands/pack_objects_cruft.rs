@@ -3,6 +3,7 @@
 
 use super::pack_objects::find_pack;
 use super::pack_objects_options::Request;
+use super::repack::recent_objects;
 use crate::fail::Failure;
 use crate::input::{lines, stdin};
 use git_core::Repository;
@@ -69,8 +70,10 @@ pub(super) fn collect(
         }
     }
     if let Some(expiration) = request.cruft_expiration {
+        let recent: HashSet<ObjectId> = recent_objects(repository)?.into_iter().collect();
+        let is_young = |id: &ObjectId, time: u32| i64::from(time) > expiration || recent.contains(id);
         let young: Vec<ObjectId> =
-            times.iter().filter(|(_, time)| i64::from(**time) > expiration).map(|(id, _)| *id).collect();
+            times.iter().filter(|(id, time)| is_young(id, **time)).map(|(id, _)| *id).collect();
         let rescued = rescued(snapshot, young, cx)?;
         times.retain(|id, time| i64::from(*time) > expiration || rescued.contains(id));
     }

@@ -16,6 +16,8 @@ use std::sync::Arc;
 struct Marks {
     set: ObjectSet,
     groups: Groups,
+    /// The island whose objects come first.
+    core: Option<u32>,
 }
 
 impl Marks {
@@ -39,6 +41,12 @@ impl Islands for Marks {
         }
         let base = self.groups.of_class(base);
         self.groups.of_class(object).iter().all(|island| base.binary_search(island).is_ok())
+    }
+
+    fn is_core(&self, object: &ObjectId) -> bool {
+        self.core.is_some_and(|core| {
+            self.class(object).is_some_and(|class| self.groups.of_class(class).binary_search(&core).is_ok())
+        })
     }
 }
 
@@ -73,6 +81,10 @@ pub(super) fn find(
         let groups: Vec<&[u8]> = captures.iter().skip(1).flatten().map(|group| group.as_bytes()).collect();
         tips.entry(groups.join(&b"-"[..])).or_default().push(id);
     }
+    let core = match repository.config().text("pack.islandCore")? {
+        Some(name) => (0u32..).zip(tips.keys()).find(|(_, island)| name == *island).map(|(number, _)| number),
+        None => None,
+    };
     let tips: Vec<(u32, ObjectId)> = (0..)
         .zip(tips.into_values())
         .flat_map(|(island, ids)| ids.into_iter().map(move |id| (island, id)))
@@ -81,5 +93,5 @@ pub(super) fn find(
     let counted = walk::count_for_pack(snapshot, &roots, PackOrder::default(), &cx.clone().quiet())?;
     let (set, story) = counted.into_parts();
     let groups = story.groups(snapshot, &set, &tips, cx)?;
-    Ok(Some(Arc::new(Marks { set, groups })))
+    Ok(Some(Arc::new(Marks { set, groups, core })))
 }

@@ -2,10 +2,9 @@
 //! have to be there, as with git.
 
 use crate::fail::Failure;
-use git_core::object::{Kind, ObjectId, ReadError, TagRef, TreeRef, commit};
+use git_core::object::{Context, ReadError};
 use git_core::store::Snapshot;
-use git_core::store::walk::ObjectSet;
-use std::collections::HashSet;
+use git_core::store::walk::{ObjectSet, check_promised};
 
 /// Which blobs may be missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,7 +30,12 @@ impl Missing {
 }
 
 /// Takes out what is not there, if that is allowed. `snapshot` is one that does not take everything to be there.
-pub(super) fn leave_out(snapshot: &dyn Snapshot, how: Missing, set: &mut ObjectSet) -> Result<(), Failure> {
+pub(super) fn leave_out(
+    snapshot: &dyn Snapshot,
+    how: Missing,
+    set: &mut ObjectSet,
+    cx: &Context,
+) -> Result<(), Failure> {
     if how == Missing::Refuse {
         return Ok(());
     }
@@ -56,37 +60,11 @@ pub(super) fn leave_out(snapshot: &dyn Snapshot, how: Missing, set: &mut ObjectS
     if let Some(error) = failed {
         return Err(error.into());
     }
-    if how == Missing::AllowPromised && !missing.is_empty() {
-        let promised = promised(snapshot)?;
-        if let Some(id) = missing.iter().find(|id| !promised.contains(*id)) {
-            return Err(Failure::fatal(format_args!("unable to read {id}")));
-        }
+    match how {
+        Missing::AllowPromised => check_promised(snapshot, missing, cx).map_err(|error| match error {
+            ReadError::Missing { id } => Failure::fatal(format_args!("unable to read {id}")),
+            error => error.into(),
+        }),
+        _ => Ok(()),
     }
-    Ok(())
-}
-
-/// What the packs of promisor remotes hold, and what that refers to.
-fn promised(snapshot: &dyn Snapshot) -> Result<HashSet<ObjectId>, ReadError> {
-    let (mut found, mut content, format) = (HashSet::new(), Vec::new(), snapshot.format());
-    for stored in snapshot.packs().iter().filter(|stored| stored.promisor) {
-        for id in stored.pack.idx().ids() {
-            found.insert(id);
-            if snapshot.header(&id)?.is_none_or(|header| header.kind == Kind::Blob) {
-                continue;
-            }
-            match snapshot.require(&id, &mut content)? {
-                Kind::Commit => {
-                    if let Ok(links) = commit::links(format, &content) {
-                        found.insert(links.tree);
-                        found.extend(links.parents());
-                    }
-                }
-                Kind::Tag => found.extend(TagRef::parse(format, &content).map(|tag| tag.target())),
-                _ => found.extend(
-                    TreeRef::new(format, &content).iter().map_while(Result::ok).map(|entry| entry.id),
-                ),
-            }
-        }
-    }
-    Ok(found)
 }

@@ -11,6 +11,7 @@ use git_core::object::Limits;
 use git_core::pack::{Islands, Reuse, SearchOptions};
 use git_core::store::config::Config;
 use git_core::store::filter::FilterSpec;
+use git_core::store::walk::PromisedObjects;
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -74,6 +75,8 @@ pub(super) struct Request {
     pub(super) cruft_expiration: Option<i64>,
     pub(super) filter: Option<FilterSpec>,
     pub(super) missing: Missing,
+    /// Whether what promisors have is packed.
+    pub(super) promised: PromisedObjects,
     pub(super) islands: bool,
     pub(super) marks: Option<Arc<dyn Islands>>,
     pub(super) reuse: Reuse,
@@ -99,42 +102,64 @@ const MIN_PACK_SIZE: u64 = 1 << 20;
 impl Request {
     /// What the configuration says; arguments come after it.
     fn configured(config: &Config) -> Result<Self, Failure> {
-        let number = |key: &str| -> Result<Option<u64>, Failure> {
-            Ok(config.int(key)?.map(|value| u64::try_from(value).unwrap_or(0)))
-        };
-        let mut request = Request::default();
-        let search = &mut request.search;
-        if let Some(window) = number("pack.window")? {
-            search.window = usize::try_from(window).unwrap_or(usize::MAX);
-        }
-        if let Some(depth) = number("pack.depth")? {
-            search.depth = u32::try_from(depth).unwrap_or(u32::MAX);
-        }
-        search.window_bytes = number("pack.windowMemory")?.unwrap_or(search.window_bytes);
-        search.kept_bytes = match number("pack.deltaCacheSize")? {
-            Some(0) => u64::MAX,
-            Some(bytes) => bytes,
-            None => search.kept_bytes,
-        };
-        if let Some(limit) = number("pack.deltaCacheLimit")? {
-            search.kept_result = usize::try_from(limit).unwrap_or(usize::MAX);
-        }
-        search.big_object = number("core.bigFileThreshold")?.unwrap_or(search.big_object);
-        for key in ["core.compression", "pack.compression"] {
-            if let Some(level) = config.int(key)? {
-                request.search.compression = self::level(level)?;
-            }
-        }
-        request.limits.threads = usize::try_from(number("pack.threads")?.unwrap_or(0)).unwrap_or(0);
-        request.max_size = number("pack.packSizeLimit")?.filter(|size| *size > 0);
+        let mut request = Request { search: delta_search(config)?, ..Request::default() };
+        request.limits.threads = threads(config)?.unwrap_or(0);
+        request.max_size = number(config, "pack.packSizeLimit")?.filter(|size| *size > 0);
         request.reverse_index = config.bool("pack.writeReverseIndex")?.unwrap_or(true);
-        match config.int("pack.indexVersion")? {
-            Some(1) => request.index_version = Some(Version::V1),
-            None | Some(2) => {}
-            Some(other) => return Err(Failure::fatal(format_args!("bad pack.indexVersion={other}"))),
-        }
+        request.index_version = configured_version(config)?;
         Ok(request)
     }
+}
+
+fn number(config: &Config, key: &str) -> Result<Option<u64>, Failure> {
+    Ok(config.int(key)?.map(|value| u64::try_from(value).unwrap_or(0)))
+}
+
+/// `pack.threads`, where it is not left to the machine.
+pub(super) fn threads(config: &Config) -> Result<Option<usize>, Failure> {
+    match config.int("pack.threads")? {
+        None | Some(0) => Ok(None),
+        Some(threads) => match usize::try_from(threads) {
+            Ok(threads) => Ok(Some(threads)),
+            Err(_) => Err(Failure::fatal(format_args!("invalid number of threads specified ({threads})"))),
+        },
+    }
+}
+
+/// `pack.indexVersion`, unless it is the usual one.
+pub(super) fn configured_version(config: &Config) -> Result<Option<Version>, Failure> {
+    match config.int("pack.indexVersion")? {
+        Some(1) => Ok(Some(Version::V1)),
+        None | Some(2) => Ok(None),
+        Some(other) => Err(Failure::fatal(format_args!("bad pack.indexVersion={other}"))),
+    }
+}
+
+/// How the configuration wants deltas searched and objects compressed: `pack.*` and `core.*`.
+pub(super) fn delta_search(config: &Config) -> Result<SearchOptions, Failure> {
+    let mut search = SearchOptions::default();
+    if let Some(window) = number(config, "pack.window")? {
+        search.window = usize::try_from(window).unwrap_or(usize::MAX);
+    }
+    if let Some(depth) = number(config, "pack.depth")? {
+        search.depth = u32::try_from(depth).unwrap_or(u32::MAX);
+    }
+    search.window_bytes = number(config, "pack.windowMemory")?.unwrap_or(search.window_bytes);
+    search.kept_bytes = match number(config, "pack.deltaCacheSize")? {
+        Some(0) => u64::MAX,
+        Some(bytes) => bytes,
+        None => search.kept_bytes,
+    };
+    if let Some(limit) = number(config, "pack.deltaCacheLimit")? {
+        search.kept_result = usize::try_from(limit).unwrap_or(usize::MAX);
+    }
+    search.big_object = number(config, "core.bigFileThreshold")?.unwrap_or(search.big_object);
+    for key in ["core.compression", "pack.compression"] {
+        if let Some(level) = config.int(key)? {
+            search.compression = self::level(level)?;
+        }
+    }
+    Ok(search)
 }
 
 /// Reads the arguments.
@@ -232,6 +257,10 @@ pub(super) fn parse(config: &Config, args: &mut Args) -> Result<Request, Failure
                 request.missing = Missing::parse(&text)
                     .ok_or_else(|| Failure::fatal(format_args!("invalid value for '--missing': '{text}'")))?;
             }
+            Arg::Long("exclude-promisor-objects") => {
+                (lists, request.promised) = (true, PromisedObjects::LeftOut);
+            }
+            Arg::Long("no-exclude-promisor-objects") => request.promised = PromisedObjects::Required,
             Arg::Long("write-bitmap-index") => request.bitmap = WriteBitmap::Yes,
             Arg::Long("write-bitmap-index-quiet") => request.bitmap = WriteBitmap::Quietly,
             Arg::Long("no-write-bitmap-index" | "no-write-bitmap-index-quiet") => {

@@ -49,6 +49,7 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
         return Err(Failure::fatal("cannot prune in a precious-objects repo"));
     }
     options.keep = repository.indexed_objects()?;
+    options.recent = super::repack::recent_objects(&repository)?;
     let snapshot = repository.snapshot()?;
     for head in heads {
         let id = revision::resolve(&*snapshot, &head)

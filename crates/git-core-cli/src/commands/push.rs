@@ -39,6 +39,7 @@ fn run(globals: &Globals, args: Args) -> Result<ExitCode, Failure> {
         None => here.remote()?,
     };
     let remote = repository.remote(&named)?;
+    reach::check_credentials(repository.config(), remote.url())?;
     check_place(&remote, &named)?;
     let mut texts = std::mem::take(&mut chosen.specs);
     let selection = match (chosen.selection, remote.is_mirror()) {
@@ -214,6 +215,9 @@ pub(super) fn unmatched(error: &MappingError) -> String {
 
 /// What the other side cannot do, in git's words.
 pub(super) fn unsupported(error: &RemoteError) -> Failure {
+    if let RemoteError::Sign(cause) = error {
+        return super::signing::failed(cause);
+    }
     let text = chain(error);
     match text.split("the server does not support ").nth(1) {
         Some("atomic pushes") => Failure::fatal("the receiving end does not support --atomic push"),

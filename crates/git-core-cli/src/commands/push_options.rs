@@ -1,5 +1,6 @@
 //! The options of `push`, from its arguments and the configuration.
 
+use super::signing::{self, Signed};
 use crate::args::{Arg, Args, bytes};
 use crate::fail::Failure;
 use bstr::{BString, ByteSlice as _};
@@ -36,6 +37,8 @@ pub(super) const USAGE: &str = "git-core push [<options>] [<repository> [<refspe
     --[no-]prune          prune locally removed refs
     --no-verify           bypass pre-push hook
     --[no-]follow-tags    push missing but relevant tags
+    --[no-]signed[=(yes|no|if-asked)]
+                          GPG sign the push
     --[no-]atomic         request atomic transaction on remote side
     -o, --[no-]push-option <server-specific>
                           option to transmit
@@ -93,6 +96,7 @@ pub(super) fn read(mut args: Args, repository: &Repository) -> Result<Chosen, Fa
     if config.bool("push.useForceIfIncludes")? == Some(true) {
         options.if_includes = IfIncludes::Yes;
     }
+    let mut signed = signing::configured(config)?;
     let (mut delete, mut all, mut mirror) = (false, false, false);
     let (mut named, mut operands, mut given) = (None, Vec::new(), None::<Vec<BString>>);
     while let Some(arg) = args.next()? {
@@ -140,8 +144,10 @@ pub(super) fn read(mut args: Args, repository: &Repository) -> Result<Chosen, Fa
             Arg::Long("no-progress") => chosen.progress = Some(false),
             Arg::Long("repo") => named = Some(BString::from(bytes(&args.value()?))),
             Arg::Long("receive-pack" | "exec") => chosen.receive_pack = Some(args.value()?),
-            Arg::Long("thin" | "no-thin" | "no-recurse-submodules" | "no-signed" | "ipv4" | "ipv6")
+            Arg::Long("thin" | "no-thin" | "no-recurse-submodules" | "ipv4" | "ipv6")
             | Arg::Short('4' | '6') => {}
+            Arg::Long("signed") => signed = signing::asked(args.optional_value().as_deref())?,
+            Arg::Long("no-signed") => signed = Signed::No,
             Arg::Long("recurse-submodules") => drop(args.optional_value()),
             Arg::Value(value) => operands.push(bytes(&value)),
             other => return Err(Args::unknown(usage, &other)),
@@ -191,6 +197,7 @@ pub(super) fn read(mut args: Args, repository: &Repository) -> Result<Chosen, Fa
     if options.push_options.iter().any(|option| option.contains(&b'\n')) {
         return Err(Failure::fatal("push options must not have new line characters"));
     }
+    options.sign = signed.by(config)?;
     options.quiet = if chosen.quiet { Quiet::Yes } else { Quiet::No };
     chosen.options = options;
     Ok(chosen)

@@ -2,20 +2,26 @@
 
 use super::Command;
 use super::pack_objects_islands as islands;
+use super::pack_objects_options::{configured_version, delta_search, threads};
+use super::rev_list::filter_spec;
 use crate::args::{Arg, Args};
-use crate::fail::Failure;
+use crate::fail::{Failure, chain};
 use crate::globals::Globals;
 use crate::repo;
 use crate::when;
+use bstr::ByteSlice as _;
 use git_core::Repository;
-use git_core::pack::{DeltaForm, Reuse, SearchOptions};
+use git_core::object::ObjectId;
+use git_core::pack::{DeltaForm, Reuse};
+use git_core::store::filter::{FilterSpec, ObjectFilter};
 use git_core::store::fs::bitmap_options;
 use git_core::store::maintenance::{
-    Borrowed, CruftOptions, KeptObjects, MultiPackIndex, Redundant, RepackOptions, RepackReport, Scope,
-    ServerInfo, Unreachable, repack,
+    Borrowed, CruftOptions, FilterOptions, KeptObjects, MultiPackIndex, Redundant, RepackOptions,
+    RepackReport, ReverseFiles, Scope, ServerInfo, Unreachable, repack,
 };
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 pub(crate) const COMMAND: Command = Command {
     name: "repack",
@@ -48,6 +54,9 @@ pub(crate) const COMMAND: Command = Command {
     --max-pack-size <n>   maximum size of each packfile
     --max-cruft-size <n>  with --cruft, limit the size of new cruft packs
     -i, --delta-islands   keep deltas within the islands of pack.island
+    --filter <filter-spec>
+                          put what the filter leaves out into a pack of its own
+    --filter-to <dir>     pack prefix to store a pack containing filtered out objects
     -b, --[no-]write-bitmap-index
                           write bitmap index
     -m, --write-midx      write a multi-pack index of the resulting packs
@@ -82,6 +91,8 @@ struct Request {
     depth: Option<u32>,
     islands: Option<bool>,
     window_bytes: Option<u64>,
+    filter: Option<FilterSpec>,
+    filter_to: Option<PathBuf>,
 }
 
 fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
@@ -92,7 +103,7 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     }
     let mut options = request.options(&repository)?;
     let mut cx = crate::reach::context(crate::progress::wanted(None, request.quiet));
-    if let Some(threads) = request.threads {
+    if let Some(threads) = request.threads.filter(|threads| *threads > 0).or(threads(repository.config())?) {
         let mut limits = cx.limits().clone();
         limits.threads = threads;
         cx = cx.with_limits(limits);
@@ -172,6 +183,16 @@ fn read(args: &mut Args) -> Result<Request, Failure> {
                 Some(_) => return Err(args.bad("option `write-midx' takes no value")),
             },
             Arg::Long("no-write-midx") => request.midx = false,
+            Arg::Long("filter") => {
+                let spec = filter_spec(&repo::operand(args.value()?))?;
+                request.filter = Some(match request.filter.take() {
+                    Some(before) => before.and(spec),
+                    None => spec,
+                });
+            }
+            Arg::Long("no-filter") => request.filter = None,
+            Arg::Long("filter-to") => request.filter_to = Some(args.value()?.into()),
+            Arg::Long("no-filter-to") => request.filter_to = None,
             Arg::Short('i') | Arg::Long("delta-islands") => request.islands = Some(true),
             Arg::Long("no-delta-islands") => request.islands = Some(false),
             Arg::Long("no-geometric") => request.geometric = None,
@@ -187,23 +208,72 @@ fn read(args: &mut Args) -> Result<Request, Failure> {
 /// The longest chain of deltas that anybody makes.
 const MAX_DEPTH: u32 = 4095;
 
-/// How the configuration wants deltas searched: `pack.*`.
-pub(super) fn delta_search(repository: &Repository) -> Result<SearchOptions, Failure> {
+/// What the configuration says of how packs are written: `pack.*`, `repack.*`.
+pub(super) fn configure(repository: &Repository, options: &mut RepackOptions) -> Result<(), Failure> {
     let config = repository.config();
+    let mut search = delta_search(config)?;
+    search.depth = search.depth.min(MAX_DEPTH);
     let number = |key: &str| -> Result<Option<u64>, Failure> {
         Ok(config.int(key)?.and_then(|number| u64::try_from(number).ok()))
     };
-    let mut search = SearchOptions::default();
-    if let Some(window) = number("pack.window")? {
-        search.window = usize::try_from(window).unwrap_or(usize::MAX);
+    let mut cruft = search.clone();
+    if let Some(window) = number("repack.cruftWindow")? {
+        cruft.window = usize::try_from(window).unwrap_or(usize::MAX);
     }
-    if let Some(depth) = number("pack.depth")? {
-        search.depth = u32::try_from(depth).unwrap_or(MAX_DEPTH).min(MAX_DEPTH);
+    if let Some(depth) = number("repack.cruftDepth")? {
+        cruft.depth = u32::try_from(depth).unwrap_or(MAX_DEPTH).min(MAX_DEPTH);
     }
-    search.window_bytes = number("pack.windowMemory")?.unwrap_or(search.window_bytes);
-    search.big_object = number("core.bigFileThreshold")?.unwrap_or(search.big_object);
-    search.kept_bytes = number("pack.deltaCacheSize")?.unwrap_or(search.kept_bytes);
-    Ok(search)
+    cruft.window_bytes = number("repack.cruftWindowMemory")?.unwrap_or(cruft.window_bytes);
+    options.compression = Some(search.compression);
+    options.search = Some(search);
+    options.cruft_search = Some(cruft);
+    options.max_size = number("pack.packSizeLimit")?.filter(|size| *size > 0);
+    options.idx_version = configured_version(config)?.unwrap_or_default();
+    if config.bool("pack.writeReverseIndex")? == Some(false) {
+        options.reverse = ReverseFiles::Leave;
+    }
+    options.delta_form = match config.bool("repack.useDeltaBaseOffset")? {
+        Some(false) => DeltaForm::Ref,
+        _ => DeltaForm::Ofs,
+    };
+    Ok(())
+}
+
+/// What `gc.recentObjectsHook` says is still needed. Each of these commands prints ids.
+pub(super) fn recent_objects(repository: &Repository) -> Result<Vec<ObjectId>, Failure> {
+    let mut ids = Vec::new();
+    let failed = || Failure::fatal("unable to enumerate additional recent objects");
+    for entry in repository.config().get_all("gc.recentObjectsHook") {
+        let command = entry.to_text()?.to_string();
+        let done = std::process::Command::new("sh")
+            .args(["-c", &command])
+            .stdin(std::process::Stdio::null())
+            .stderr(std::process::Stdio::inherit())
+            .output()
+            .map_err(|_| failed())?;
+        for line in done.stdout.lines() {
+            let id = ObjectId::from_hex_of(repository.format(), line).map_err(|_| {
+                eprintln!("error: invalid extra cruft tip: '{}'", line.as_bstr());
+                failed()
+            })?;
+            ids.push(id);
+        }
+        if !done.status.success() {
+            return Err(failed());
+        }
+    }
+    Ok(ids)
+}
+
+/// How objects are divided by a filter.
+pub(super) fn divide(
+    repository: &Repository,
+    spec: &FilterSpec,
+    to: Option<PathBuf>,
+) -> Result<FilterOptions, Failure> {
+    let filter =
+        ObjectFilter::new(&*repository.snapshot()?, spec).map_err(|error| Failure::fatal(chain(&error)))?;
+    Ok(FilterOptions { filter: Arc::new(filter), to })
 }
 
 /// A limit on the size of packs, which cannot be small.
@@ -234,12 +304,19 @@ impl Request {
         if self.geometric.is_some() && (self.all || self.cruft) {
             return clash("--geometric", "-A/-a");
         }
+        if self.filter_to.is_some() && self.filter.is_none() {
+            return Err(Failure::fatal("option '--filter-to' can only be used along with '--filter'"));
+        }
+        if self.geometric.is_some() && self.filter.is_some() {
+            return Err(Failure::fatal("cannot use --filter with --stdin-packs"));
+        }
         Ok(())
     }
 
     fn options(&self, repository: &Repository) -> Result<RepackOptions, Failure> {
         let config = repository.config();
         let mut options = RepackOptions::default();
+        configure(repository, &mut options)?;
         options.scope = match (self.geometric, self.all || self.cruft) {
             (Some(factor), _) => Scope::Geometric(factor),
             (None, true) => Scope::All,
@@ -296,22 +373,21 @@ impl Request {
         if !self.no_server_info && config.bool("repack.updateServerInfo")? != Some(false) {
             options.server_info = ServerInfo::Update;
         }
-        options.max_size = match self.max_size {
-            Some(size) => Some(size),
-            None => config.int("pack.packSizeLimit")?.and_then(|size| u64::try_from(size).ok()),
-        };
-        options.max_size = options.max_size.filter(|size| *size > 0);
+        if self.cruft_expire.is_some() && self.cruft || self.unpack_expire.is_some() {
+            options.recent = recent_objects(repository)?;
+        }
+        options.max_size = self.max_size.or(options.max_size).filter(|size| *size > 0);
         options.max_cruft_size = self.max_cruft_size.filter(|size| *size > 0);
-        options.reuse = self.reuse;
-        let mut search = delta_search(repository)?;
-        search.window = self.window.unwrap_or(search.window);
-        search.depth = self.depth.unwrap_or(search.depth).min(MAX_DEPTH);
-        search.window_bytes = self.window_bytes.unwrap_or(search.window_bytes);
-        options.search = Some(search);
-        options.delta_form = match config.bool("repack.useDeltaBaseOffset")? {
-            Some(false) => DeltaForm::Ref,
-            _ => DeltaForm::Ofs,
+        options.filter = match &self.filter {
+            Some(spec) => Some(divide(repository, spec, self.filter_to.clone())?),
+            None => None,
         };
+        options.reuse = self.reuse;
+        for search in [&mut options.search, &mut options.cruft_search].into_iter().flatten() {
+            search.window = self.window.unwrap_or(search.window);
+            search.depth = self.depth.unwrap_or(search.depth).min(MAX_DEPTH);
+            search.window_bytes = self.window_bytes.unwrap_or(search.window_bytes);
+        }
         Ok(options)
     }
 }

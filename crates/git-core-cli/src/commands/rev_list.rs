@@ -2,30 +2,30 @@
 
 use super::Command;
 use super::rev_list_bitmap as bitmap_test;
-use super::rev_list_history::{HistoryOptions, is_history_option, max_count, walked};
+use super::rev_list_cherry::{self as cherry, Cherry};
+use super::rev_list_grep::{GrepOptions, is_grep_option};
+use super::rev_list_history::{HistoryOptions, is_history_option, max_count};
+use super::rev_list_reflog as reflog;
+use super::rev_list_show::Lister;
 use crate::abbrev;
 use crate::args::{Arg, Args};
 use crate::fail::{Failure, chain};
 use crate::globals::Globals;
 use crate::input::{lines, stdin};
-use crate::ondisk;
 use crate::output::{finish, stdout, written};
 use crate::progress::human;
 use crate::repo;
-use crate::revisions::{RefSelection, Revisions, Tip, bad_object};
-use bstr::ByteSlice as _;
-use git_core::Repository;
-use git_core::object::{Context, Kind, ObjectId};
+use crate::revisions::{RefSelection, Revisions, Tip};
+use git_core::object::{Kind, ObjectId};
+use git_core::refs::RefName;
 use git_core::repository::Seen;
-use git_core::store::Snapshot;
 use git_core::store::filter::{FilterSpec, Named, ObjectFilter};
 use git_core::store::walk::{
-    self, CountOptions, History, HistoryCommit, HistoryMark, HistoryQuery, MissingExcludes, MissingObjects,
-    Query, UseBitmap,
+    CountOptions, HistoryOrder, MissingExcludes, MissingObjects, NoWalk, PromisedObjects, peel,
 };
-use std::collections::{BTreeSet, HashSet};
+use git_core::store::{Snapshot, revision};
+use std::collections::HashSet;
 use std::io::Write;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -40,15 +40,20 @@ pub(crate) const COMMAND: Command = Command {
         --merges  --no-merges  --min-parents=<n>  --max-parents=<n>
         --first-parent  --exclude-first-parent-only  --no-walk[=(sorted|unsorted)]
         --boundary  --ancestry-path[=<commit>]  --left-only  --right-only
-        --all  --branches  --tags  --remotes  --glob=<pattern>  --exclude=<pattern>
+        --cherry  --cherry-pick  --cherry-mark  --walk-reflogs
+        --grep=<pattern>  --author=<pattern>  --committer=<pattern>  --grep-reflog=<pattern>
+        --all-match  --invert-grep  -i  -E  -F  -P
+        --full-history  --dense  --sparse  --simplify-merges  --show-pulls  --simplify-by-decoration
+        --remove-empty
+        --all  --branches  --tags  --remotes  --glob=<pattern>  --exclude=<pattern>  --exclude-hidden=<section>
         --reflog  --stdin  --not  --ignore-missing  --quiet
     ordering output
         --topo-order  --date-order  --author-date-order  --reverse
     formatting output
-        --parents  --children  --timestamp  --header  --objects  --left-right
+        --parents  --children  --timestamp  --header  --objects  --objects-edge[-aggressive]  --left-right
         --abbrev-commit  --abbrev=<n>  --count  --disk-usage[=human]
         --[no-]object-names  --in-commit-order
-        --unpacked  --missing=(error|allow-any|print)
+        --unpacked  --missing=(error|allow-any|allow-promisor|print)  --exclude-promisor-objects
         --filter=<filter-spec>  --no-filter  --filter-provided-objects  --filter-print-omitted
     special purposes
         --use-bitmap-index  --test-bitmap",
@@ -59,39 +64,45 @@ pub(crate) const COMMAND: Command = Command {
 #[derive(Default)]
 pub(super) struct Request {
     pub(super) objects: bool,
+    pub(super) edges: Edges,
     /// What is left out of the objects.
-    filter: Option<FilterSpec>,
-    filter_named: bool,
+    pub(super) filter: Option<FilterSpec>,
+    pub(super) filter_named: bool,
     /// Whether what the filter leaves out is printed with a mark.
     pub(super) print_omitted: bool,
-    in_commit_order: bool,
+    pub(super) in_commit_order: bool,
     /// What is in a pack is not listed.
-    unpacked: bool,
+    pub(super) unpacked: bool,
     pub(super) missing: Missing,
-    count: bool,
-    disk_usage: bool,
+    /// What promisors' packs hold is not listed, and what else was promised may be missing.
+    pub(super) without_promised: bool,
+    pub(super) count: bool,
+    pub(super) disk_usage: bool,
     /// Whether bytes are shown with a unit.
     human: bool,
     /// Whether objects are shown without the paths they were met at.
     pub(super) nameless: bool,
     /// Whether the bitmap of the one commit that was named is put to the test.
     test_bitmap: bool,
-    quiet: bool,
-    timestamp: bool,
-    header: bool,
+    pub(super) quiet: bool,
+    pub(super) timestamp: bool,
+    pub(super) header: bool,
     ignore_missing: bool,
-    abbreviate: Option<usize>,
-    history: HistoryOptions,
-    count_options: CountOptions,
+    pub(super) abbreviate: Option<usize>,
+    pub(super) history: HistoryOptions,
+    pub(super) count_options: CountOptions,
 }
 
 fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     let usage = args.usage();
-    let repository = repo::open(globals)?;
+    let fetches =
+        !args.mention(|text| text.starts_with(b"--missing") || text == b"--exclude-promisor-objects");
+    let repository = if fetches { repo::open(globals)? } else { repo::open_as_it_is(globals)? };
     let snapshot = repository.seen(Seen::History)?;
     let paths = args.split_paths()?;
     let (mut request, mut revisions, mut not) = (Request::default(), Revisions::default(), false);
-    let (mut abbreviated, mut digits) = (false, None);
+    let (mut abbreviated, mut digits, mut missing_told) = (false, None, false);
+    let mut grep = GrepOptions::default();
     while let Some(arg) = args.next()? {
         match arg {
             Arg::Long("objects") => request.objects = true,
@@ -104,13 +115,16 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
                 });
             }
             Arg::Long("unpacked") => request.unpacked = true,
-            Arg::Long("missing") => match args.text()?.as_str() {
-                "allow-any" => request.missing = Missing::Ignored,
-                "print" => request.missing = Missing::Printed,
-                "allow-promisor" => no_promisors(&*snapshot, "--missing=allow-promisor")?,
-                _ => request.missing = Missing::Refused,
-            },
-            Arg::Long("exclude-promisor-objects") => no_promisors(&*snapshot, "--exclude-promisor-objects")?,
+            Arg::Long("missing") => {
+                missing_told = true;
+                request.missing = match args.text()?.as_str() {
+                    "allow-any" => Missing::Ignored,
+                    "print" => Missing::Printed,
+                    "allow-promisor" => Missing::Promised,
+                    _ => Missing::Refused,
+                };
+            }
+            Arg::Long("exclude-promisor-objects") => request.without_promised = true,
             Arg::Long("no-filter") => request.filter = None,
             Arg::Long("filter-provided-objects") => request.filter_named = true,
             Arg::Long("filter-print-omitted") => request.print_omitted = true,
@@ -136,6 +150,24 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
                 let name = name.to_owned();
                 request.history.take(&name, &mut args)?;
             }
+            Arg::Long(name) if is_grep_option(name) => {
+                let name = name.to_owned();
+                grep.take(&name, &mut args)?;
+            }
+            Arg::Short(letter @ ('i' | 'E' | 'F' | 'P')) => {
+                let name = match letter {
+                    'i' => "regexp-ignore-case",
+                    'E' => "extended-regexp",
+                    'F' => "fixed-strings",
+                    _ => "perl-regexp",
+                };
+                grep.take(name, &mut args)?;
+            }
+            Arg::Short('g') => request.history.walks_reflogs = true,
+            Arg::Long("objects-edge") => (request.objects, request.edges) = (true, Edges::Parents),
+            Arg::Long("objects-edge-aggressive") => {
+                (request.objects, request.edges) = (true, Edges::Aggressive);
+            }
             Arg::Short('n') => request.history.query.max_count = max_count(&args.text()?)?,
             Arg::Short(first) if first.is_ascii_digit() => {
                 let mut text = first.to_string();
@@ -150,6 +182,7 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
             Arg::Long("stdin") => revisions.add_lines(&*snapshot, &mut lines(stdin()))?,
             Arg::Long("not") => not = !not,
             Arg::Long("reflog") => revisions.add_reflogs(&*snapshot, not)?,
+            Arg::Long("exclude-hidden") => revisions.exclude_hidden(repository.config(), &args.text()?)?,
             Arg::Long("exclude") => revisions.exclude(&repo::operand(args.value()?)),
             Arg::Long(name @ ("all" | "branches" | "tags" | "remotes" | "glob")) => {
                 let name = name.to_owned();
@@ -176,16 +209,41 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
         }
     }
     request.history.take_paths(&repository, &paths)?;
+    request.history.query.test = grep.test()?;
+    if request.history.by_decoration {
+        request.history.query.decorated = Some(Arc::new(decorated(&*snapshot)?));
+    }
     if request.test_bitmap {
         return bitmap_test::run(&*snapshot, &revisions);
     }
     if !revisions.given {
         return Err(Failure::usage("", usage));
     }
+    if request.without_promised && missing_told {
+        let text = "options '--exclude-promisor-objects' and '--missing' cannot be used together";
+        return Err(Failure::fatal(text));
+    }
+    let messages = grep.reflog()?;
+    if request.history.walks_reflogs {
+        let query = &mut request.history.query;
+        if query.reverse {
+            return Err(Failure::fatal("options '--reverse' and '--walk-reflogs' cannot be used together"));
+        }
+        if query.order != HistoryOrder::Met || query.children || query.ancestry_path.is_some() {
+            return Err(Failure::fatal("cannot combine --walk-reflogs with history-limiting options"));
+        }
+        query.no_walk = Some(NoWalk::Repeated);
+        query.tips = reflog::tips(&*snapshot, &revisions, messages.as_deref())?;
+    } else if messages.is_some() {
+        return Err(Failure::fatal("the option '--grep-reflog' requires '--walk-reflogs'"));
+    }
     let mut missing_tips = Vec::new();
-    if request.missing != Missing::Refused {
+    if request.may_lack() {
         request.history.query.missing_reached = MissingObjects::Tell;
         request.history.query.missing = MissingExcludes::Ignore;
+        if request.without_promised {
+            request.history.query.promised = PromisedObjects::LeftOut;
+        }
         for tip in &revisions.tips {
             if !snapshot.contains(&tip.id)? {
                 missing_tips.push(tip.id);
@@ -222,13 +280,24 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
         }
         None => None,
     };
+    let mut equivalent = HashSet::new();
+    if let Some(cherry) = request.history.cherry {
+        let found = cherry::equivalent(&*snapshot, request.history.query(&*snapshot, &revisions)?)?;
+        match cherry {
+            Cherry::Pick => request.history.query.passed_over = Some(Arc::new(found)),
+            Cherry::Mark => equivalent = found,
+        }
+    }
     let mut lister = Lister {
         repository: &repository,
         snapshot: &*snapshot,
         request: &request,
         filter,
         kept: HashSet::new(),
-        missing: missing_tips.into_iter().collect(),
+        equivalent,
+        same: 0,
+        missing: missing_tips.iter().copied().collect(),
+        promised: None,
         out: stdout(),
         line: Vec::new(),
         content: Vec::new(),
@@ -236,6 +305,13 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
         left: 0,
         bytes: 0,
     };
+    if lister.request.without_promised {
+        for id in missing_tips {
+            if !lister.is_promised(&id)? {
+                return Err(Failure::fatal(format_args!("bad object {id}")));
+            }
+        }
+    }
     lister.run(&revisions)?;
     lister.tell_missing()?;
     if request.count && request.disk_usage {
@@ -243,10 +319,14 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     }
     if request.count {
         let (left, right) = (lister.left, lister.count);
-        match request.history.left_right {
-            true => written(writeln!(lister.out, "{left}\t{right}"))?,
-            false => written(writeln!(lister.out, "{}", left + right))?,
+        let mut counts = match request.history.left_right {
+            true => format!("{left}\t{right}"),
+            false => (left + right).to_string(),
+        };
+        if request.history.cherry == Some(Cherry::Mark) {
+            counts += &format!("\t{}", lister.same);
         }
+        written(writeln!(lister.out, "{counts}"))?;
     } else if request.disk_usage {
         match request.human {
             true => written(writeln!(lister.out, "{}", human(lister.bytes)))?,
@@ -257,6 +337,17 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Whether the edge of what is listed is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Edges {
+    #[default]
+    None,
+    /// The parents of what is listed that are not.
+    Parents,
+    /// Also what was named to be left out.
+    Aggressive,
+}
+
 /// What happens when something that is reached is not there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Missing {
@@ -265,192 +356,31 @@ pub(super) enum Missing {
     Ignored,
     /// It is printed with a mark.
     Printed,
+    /// It must have been promised.
+    Promised,
 }
 
-pub(super) struct Lister<'a, W> {
-    repository: &'a Repository,
-    pub(super) snapshot: &'a dyn Snapshot,
-    pub(super) request: &'a Request,
-    pub(super) filter: Option<Arc<ObjectFilter>>,
-    /// The commits that no filter leaves out.
-    kept: HashSet<ObjectId>,
-    /// What is not there.
-    pub(super) missing: BTreeSet<ObjectId>,
-    pub(super) out: W,
-    pub(super) line: Vec<u8>,
-    content: Vec<u8>,
-    /// Without those of the left side.
-    pub(super) count: u64,
-    left: u64,
-    bytes: u64,
+impl Request {
+    /// Whether something that is reached may be missing.
+    pub(super) fn may_lack(&self) -> bool {
+        self.missing != Missing::Refused || self.without_promised
+    }
 }
 
-impl<W: Write> Lister<'_, W> {
-    fn run(&mut self, revisions: &Revisions) -> Result<(), Failure> {
-        let request = self.request;
-        let silent = request.quiet || request.count;
-        let tells = request.print_omitted && request.filter.is_some();
-        let simple = !(request.history.selects() || tells || request.unpacked || request.disk_usage)
-            && request.missing == Missing::Refused;
-        if request.objects && silent && simple {
-            let cx = Context::new();
-            let query = Query { filter: self.filter.clone(), ..revisions.query() };
-            let set = walk::reachable_with(self.snapshot, &query, &request.count_options, &cx)
-                .map_err(|e| bad_object(&e))?;
-            self.count = set.len();
-            return Ok(());
-        }
-        if request.count_options.bitmap == UseBitmap::IfThere
-            && (simple || request.disk_usage && !request.history.selects())
-            && !(request.history.left_right && request.count)
-            && self.with_bitmap(revisions)?
-        {
-            return Ok(());
-        }
-        if request.objects && request.in_commit_order {
-            let query = request.history.query(self.snapshot, revisions)?;
-            self.keep(&query);
-            let cx = Context::new();
-            let history = walked(History::new(self.snapshot, query, &cx))?;
-            let missing = self.in_commit_order(revisions, history)?;
-            self.missing.extend(missing);
-            return Ok(());
-        }
-        let (roots, edges) = self.commits(revisions)?;
-        if request.objects { self.objects(revisions, roots, edges) } else { Ok(()) }
-    }
-
-    /// Lists commits; gives their trees, and the commits where the walk ended.
-    fn commits(&mut self, revisions: &Revisions) -> Result<(Vec<ObjectId>, Vec<ObjectId>), Failure> {
-        let request = self.request;
-        let query = request.history.query(self.snapshot, revisions)?;
-        self.keep(&query);
-        let cx = Context::new();
-        let mut roots = Vec::new();
-        let mut history = walked(History::new(self.snapshot, query, &cx))?;
-        let plain = !(request.objects || request.disk_usage || request.unpacked);
-        if (request.count || request.quiet) && plain {
-            (self.left, self.count) = walked(history.count())?;
-            self.missing.extend(history.missing());
-            return Ok((roots, Vec::new()));
-        }
-        while let Some(commit) = walked(history.next_commit())? {
-            if self.is_stored_away(&commit.id)? {
-                continue;
-            }
-            if request.objects && commit.mark != HistoryMark::Boundary {
-                roots.push(commit.tree);
-            }
-            self.commit(&commit)?;
-        }
-        self.missing.extend(history.missing());
-        Ok((roots, history.edges()))
-    }
-
-    /// Notes the commits that are listed whatever the filter says.
-    fn keep(&mut self, query: &HistoryQuery) {
-        if self.filter.is_some() && !self.request.filter_named {
-            self.kept = query.tips.iter().map(|tip| tip.id).collect();
+/// The commits that refs lead to.
+fn decorated(snapshot: &dyn Snapshot) -> Result<HashSet<ObjectId>, Failure> {
+    let (mut found, mut buf) = (HashSet::new(), Vec::new());
+    let head = revision::follow(snapshot, &RefName::head())?.1;
+    let refs = RefSelection::below(b"").tips(snapshot)?.into_iter().map(|(_, id)| id);
+    for id in refs.chain(head) {
+        if let Ok((id, Kind::Commit)) = peel(snapshot, id, &mut buf, &mut Vec::new()) {
+            found.insert(id);
         }
     }
-
-    /// Whether an object is in a pack and only others are to be listed.
-    pub(super) fn is_stored_away(&self, id: &ObjectId) -> Result<bool, Failure> {
-        Ok(self.request.unpacked && self.snapshot.locate(id)?.is_some())
-    }
-
-    /// Prints what is not there, if that was asked for.
-    fn tell_missing(&mut self) -> Result<(), Failure> {
-        if self.request.missing == Missing::Printed {
-            for id in std::mem::take(&mut self.missing) {
-                self.marked(b'?', &id)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn is_let_through(&self, id: &ObjectId) -> bool {
-        self.filter.as_ref().is_none_or(|filter| filter.admits(Kind::Commit)) || self.kept.contains(id)
-    }
-
-    /// Adds up what the object takes, when asked to; whether it is not to be printed.
-    pub(super) fn is_silent(&mut self, id: &ObjectId) -> Result<bool, Failure> {
-        if self.request.disk_usage {
-            self.bytes += ondisk::stored(self.repository, self.snapshot, id)?.size;
-        }
-        Ok(self.request.count || self.request.disk_usage || self.request.quiet)
-    }
-
-    pub(super) fn commit(&mut self, commit: &HistoryCommit) -> Result<(), Failure> {
-        if commit.mark != HistoryMark::Boundary && !self.is_let_through(&commit.id) {
-            return Ok(());
-        }
-        match commit.mark {
-            HistoryMark::Left => self.left += 1,
-            _ => self.count += 1,
-        }
-        if self.is_silent(&commit.id)? {
-            return Ok(());
-        }
-        self.line.clear();
-        if self.request.timestamp {
-            self.line.extend_from_slice(format!("{} ", commit.time).as_bytes());
-        }
-        match commit.mark {
-            HistoryMark::Boundary => self.line.push(b'-'),
-            HistoryMark::Left if self.request.history.left_right => self.line.push(b'<'),
-            HistoryMark::Right if self.request.history.left_right => self.line.push(b'>'),
-            _ => {}
-        }
-        self.id(&commit.id)?;
-        let parents = if self.request.history.query.rewrite_parents { &commit.parents[..] } else { &[] };
-        for id in parents.iter().chain(&commit.children) {
-            self.line.push(b' ');
-            id.write_hex(&mut self.line);
-        }
-        self.line.push(b'\n');
-        if self.request.header {
-            self.snapshot.require(&commit.id, &mut self.content)?;
-            let (head, message) = match self.content.find(b"\n\n") {
-                Some(at) => (&self.content[..=at], Some(&self.content[at + 2..])),
-                None => (&self.content[..], None),
-            };
-            self.line.extend_from_slice(head);
-            if let Some(message) = message {
-                // The raw format indents the message.
-                for line in message.trim_end_with(|c| c == '\n').lines() {
-                    self.line.extend_from_slice(b"\n    ");
-                    self.line.extend_from_slice(line);
-                }
-                self.line.push(b'\n');
-            }
-            self.line.push(0);
-        }
-        written(self.out.write_all(&self.line))
-    }
-
-    fn id(&mut self, id: &ObjectId) -> Result<(), Failure> {
-        match self.request.abbreviate {
-            None => id.write_hex(&mut self.line),
-            Some(least) => {
-                self.line.extend_from_slice(abbrev::abbreviate(self.snapshot, id, least)?.as_bytes());
-            }
-        }
-        Ok(())
-    }
+    Ok(found)
 }
 
 /// Reads a filter as `--filter` takes it.
 pub(super) fn filter_spec(text: &[u8]) -> Result<FilterSpec, Failure> {
     FilterSpec::parse(text).map_err(Failure::fatal)
-}
-
-/// Refuses an option that speaks of objects which a remote has promised, where there are such.
-fn no_promisors(snapshot: &dyn Snapshot, option: &str) -> Result<(), Failure> {
-    let promised =
-        snapshot.packs().iter().any(|stored| Path::new(&stored.name).with_extension("promisor").exists());
-    match promised {
-        true => Err(Failure::fatal(format_args!("{option} is not supported"))),
-        false => Ok(()),
-    }
 }

@@ -1,12 +1,13 @@
 //! The options of `rev-list` that say which commits are listed, and in which order.
 
+use super::rev_list_cherry::Cherry;
 use crate::args::Args;
 use crate::fail::Failure;
 use crate::repo;
 use crate::revisions::{Revisions, bad_object};
 use crate::when;
 use git_core::Repository;
-use git_core::store::walk::{HistoryOrder, HistoryQuery, NoWalk, PathSpec, Side};
+use git_core::store::walk::{HistoryOrder, HistoryQuery, NoWalk, PathSpec, Side, Simplification};
 use git_core::store::{Snapshot, revision};
 use std::ffi::OsString;
 
@@ -16,6 +17,11 @@ pub(super) struct HistoryOptions {
     pub(super) query: HistoryQuery,
     /// Marks the sides of `a...b`.
     pub(super) left_right: bool,
+    /// Prints parents.
+    pub(super) shows_parents: bool,
+    pub(super) cherry: Option<Cherry>,
+    pub(super) walks_reflogs: bool,
+    pub(super) by_decoration: bool,
     ancestry: Vec<Vec<u8>>,
 }
 
@@ -41,6 +47,17 @@ pub(super) fn is_history_option(name: &str) -> bool {
             | "right-only"
             | "parents"
             | "children"
+            | "full-history"
+            | "dense"
+            | "sparse"
+            | "simplify-merges"
+            | "simplify-by-decoration"
+            | "show-pulls"
+            | "remove-empty"
+            | "cherry"
+            | "cherry-pick"
+            | "cherry-mark"
+            | "walk-reflogs"
             | "reverse"
             | "no-walk"
             | "do-walk"
@@ -79,12 +96,27 @@ impl HistoryOptions {
             "left-right" => self.left_right = true,
             "left-only" | "right-only" => {
                 let side = if name == "left-only" { Side::Left } else { Side::Right };
-                if query.side.replace(side).is_some_and(|before| before != side) {
-                    let text = "options '--left-only' and '--right-only' cannot be used together";
-                    return Err(Failure::fatal(text));
-                }
+                self.choose(side, "--right-only")?;
             }
-            "parents" => query.rewrite_parents = true,
+            "cherry" => {
+                self.choose(Side::Right, "--right-only/--cherry")?;
+                self.query.max_parents = Some(1);
+                self.pick(Cherry::Mark)?;
+            }
+            "cherry-pick" => self.pick(Cherry::Pick)?,
+            "cherry-mark" => self.pick(Cherry::Mark)?,
+            "walk-reflogs" => self.walks_reflogs = true,
+            "full-history" => query.simplification = Simplification::All,
+            "dense" => query.sparse = false,
+            "sparse" => query.sparse = true,
+            "simplify-merges" => self.simplify_merges(),
+            "simplify-by-decoration" => {
+                self.by_decoration = true;
+                self.simplify_merges();
+            }
+            "show-pulls" => query.show_pulls = true,
+            "remove-empty" => query.remove_empty = true,
+            "parents" => (query.rewrite_parents, self.shows_parents) = (true, true),
             "children" => query.children = true,
             "reverse" => query.reverse = !query.reverse,
             "no-walk" => {
@@ -102,6 +134,29 @@ impl HistoryOptions {
             "skip" => query.skip = u64::try_from(integer(&args.text()?)?).unwrap_or(0),
             "since" | "after" | "max-age" => query.since = Some(when::parse(&args.text()?)?),
             _ => query.until = Some(when::parse(&args.text()?)?),
+        }
+        Ok(())
+    }
+
+    fn simplify_merges(&mut self) {
+        let query = &mut self.query;
+        (query.simplification, query.rewrite_parents) = (Simplification::Merges, true);
+        query.order = HistoryOrder::Topological;
+    }
+
+    fn choose(&mut self, side: Side, right: &str) -> Result<(), Failure> {
+        if self.query.side.replace(side).is_some_and(|before| before != side) {
+            let text = format_args!("options '--left-only' and '{right}' cannot be used together");
+            return Err(Failure::fatal(text));
+        }
+        Ok(())
+    }
+
+    fn pick(&mut self, cherry: Cherry) -> Result<(), Failure> {
+        if self.cherry.replace(cherry).is_some_and(|before| before != cherry) {
+            return Err(Failure::fatal(
+                "options '--cherry-mark' and '--cherry-pick' cannot be used together",
+            ));
         }
         Ok(())
     }
@@ -141,6 +196,10 @@ impl HistoryOptions {
         if query.rewrite_parents && query.children {
             let text = "options '--parents' and '--children' cannot be used together";
             return Err(Failure::fatal(text));
+        }
+        if self.walks_reflogs {
+            // They have been worked out before.
+            return Ok(query);
         }
         query.tips = revisions.history_tips(snapshot)?;
         // A range cannot be listed without walking.
@@ -183,6 +242,10 @@ impl HistoryOptions {
             || query.ancestry_path.is_some()
             || query.side.is_some()
             || !query.paths.is_empty()
+            || query.decorated.is_some()
+            || query.test.is_some()
+            || self.cherry.is_some()
+            || self.walks_reflogs
     }
 }
 

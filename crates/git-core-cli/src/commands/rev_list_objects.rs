@@ -1,7 +1,7 @@
 //! The part of `rev-list --objects` that is not about commits: what was named, and the trees with what they hold.
 
-use super::rev_list::{Lister, Missing};
 use super::rev_list_history::walked;
+use super::rev_list_show::Lister;
 use crate::fail::{Failure, chain};
 use crate::output::written;
 use crate::revisions::{Revisions, bad_object};
@@ -10,7 +10,7 @@ use git_core::object::{Context, Kind, ObjectId, ReadError, TagRef};
 use git_core::store::filter::{FilterSpec, Named, ObjectFilter};
 use git_core::store::walk::{
     History, HistoryCommit, HistoryMark, ListQuery, ListSink, Listed, MissingObjects, NamedObject, Omitted,
-    Query, list_below, list_with_bitmap, peel,
+    PromisedObjects, Query, list_below, list_with_bitmap, peel,
 };
 use std::collections::{HashSet, VecDeque};
 use std::io::Write;
@@ -104,11 +104,15 @@ impl<W: Write> Lister<'_, W> {
     fn list_query(&self, revisions: &Revisions, edges: Vec<ObjectId>) -> Result<ListQuery, Failure> {
         let (mut buf, mut tags, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
         let mut query = ListQuery { filter: self.filter.clone(), ..ListQuery::default() };
+        query.paths.clone_from(&self.request.history.query.paths);
         if self.request.print_omitted {
             query.omitted = Omitted::Told;
         }
-        if self.request.missing != Missing::Refused {
+        if self.request.may_lack() {
             query.missing = MissingObjects::Tell;
+        }
+        if self.request.without_promised {
+            query.promised = PromisedObjects::LeftOut;
         }
         for edge in edges {
             // A tree is hidden, not the history of the commit.
@@ -233,10 +237,7 @@ impl<W: Write> ListSink for Source<'_, '_, '_, W> {
         let result = match listed {
             Listed::Object { id, path, .. } => self.lister.object(&id, path),
             Listed::Omitted { id } => self.lister.marked(b'~', &id),
-            Listed::Missing { id } => {
-                self.lister.missing.insert(id);
-                Ok(())
-            }
+            Listed::Missing { id, kind } => self.lister.lacks(&id, kind),
             _ => Ok(()),
         };
         match result {

@@ -3,6 +3,7 @@
 use super::Command;
 use super::push::{blocked, check_place, unmatched, unsupported};
 use super::push_table::Table;
+use super::signing::{self, Signed};
 use crate::args::{Arg, Args, bytes};
 use crate::fail::Failure;
 use crate::globals::Globals;
@@ -22,6 +23,7 @@ pub(crate) const COMMAND: Command = Command {
     usage: "git-core send-pack [--mirror] [--dry-run] [--force]
                      [--receive-pack=<git-receive-pack>]
                      [--verbose] [--thin] [--atomic]
+                     [--[no-]signed | --signed=(true|false|if-asked)]
                      [<host>:]<directory> (--all | <ref>...)
 
     -v, --[no-]verbose    be more verbose
@@ -36,6 +38,8 @@ pub(crate) const COMMAND: Command = Command {
     -n, --[no-]dry-run    dry run
     --[no-]mirror         mirror all refs
     -f, --[no-]force      force updates
+    --[no-]signed[=(yes|no|if-asked)]
+                          GPG sign the push
     --[no-]push-option <server-specific>
                           option to transmit
     --[no-]progress       force progress reporting
@@ -57,6 +61,7 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     let (mut from_stdin, mut named, mut asked) = (false, None, None);
     let mut operands: Vec<BString> = Vec::new();
     let mut link = reach::link(globals)?;
+    let mut signed = signing::configured(repository.config())?;
     let usage = args.usage();
     while let Some(arg) = args.next()? {
         match arg {
@@ -91,11 +96,14 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
             Arg::Long("no-force-with-lease") => options.leases = Default::default(),
             Arg::Long("force-if-includes") => options.if_includes = IfIncludes::Yes,
             Arg::Long("no-force-if-includes") => options.if_includes = IfIncludes::No,
-            Arg::Long("thin" | "no-thin" | "no-signed") => {}
+            Arg::Long("signed") => signed = signing::asked(args.optional_value().as_deref())?,
+            Arg::Long("no-signed") => signed = Signed::No,
+            Arg::Long("thin" | "no-thin") => {}
             Arg::Value(value) => operands.push(bytes(&value).into()),
             other => return Err(Args::unknown(usage, &other)),
         }
     }
+    options.sign = signed.by(repository.config())?;
     let mut operands = operands.into_iter();
     let destination = operands.next().ok_or_else(|| Failure::usage("", usage))?;
     let mut texts: Vec<BString> = operands.collect();

@@ -17,7 +17,7 @@ pub(crate) const COMMAND: Command = Command {
     name: "serve",
     summary: "Serve a folder of repositories over HTTP and git://",
     usage: "git-core serve [--http <addr>:<port>] [--git <addr>:<port>] [--no-http] [--no-git]
-               [--create-on-push] [--object-format=<format>] [--allow-push] [--hooks]
+               [--create-on-push] [--object-format=<format>] [--allow-push] [--hooks] [--archives]
                [--user <name>:<password>]... <folder>
 
     <folder>            where the repositories are; made when it is not there
@@ -26,13 +26,14 @@ pub(crate) const COMMAND: Command = Command {
     --create-on-push    make a bare repository when a name is pushed to that is not there
     --allow-push        let everybody push, on every address; on loopback everybody may anyway
     --hooks             run the hooks of each repository when it is pushed to
+    --archives          make archives (`git archive --remote`)
     --user              let these users push, over HTTP; may be given several times",
     run,
 };
 
 fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     let (mut folder, mut create, mut allow_push) = (None, false, false);
-    let mut hooks = HookUse::Ignored;
+    let (mut hooks, mut archives) = (HookUse::Ignored, false);
     let (mut http, mut git) = (Listen::default(), Listen::default());
     let mut users = BTreeMap::new();
     let mut format = ObjectFormat::default();
@@ -48,6 +49,7 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
                 format = args.text()?.parse().map_err(|error| Failure::usage(error, usage))?;
             }
             Arg::Long("hooks") => hooks = HookUse::Run(HookNotice::default()),
+            Arg::Long("archives") => archives = true,
             Arg::Long("allow-push") => allow_push = true,
             Arg::Long("user") => {
                 let text = args.text()?;
@@ -73,7 +75,8 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
             (true, false) => PushAccess::Nobody,
         };
         let folder = Folder::new(&folder, create).with_hooks(hooks.clone());
-        Server::new(Backing::new(folder).with_access(access))
+        let backing = Backing::new(folder).with_access(access);
+        Server::new(if archives { backing.with_archives() } else { backing })
     };
     let http = http.start(8080, |address| server(address.ip().is_loopback()).listen_http(address))?;
     let git = git.start(9418, |address| server(address.ip().is_loopback()).listen_git(address))?;

@@ -89,8 +89,8 @@ fn s04_deltas_are_found_as_well_as_git_finds_them() {
             let theirs = to_files(Git, &repo, &format!("git-{number}"), args, b"");
             assert_eq!(verified(&repo.path, &ours[0]), verified(&repo.path, &theirs[0]));
             let (ours, theirs) = (size(&ours[0]), size(&theirs[0]));
-            // With chains of ten at most, git spares the short ones for more versions: 5.4%. With fifty, ours is smaller.
-            assert!(ours * 17 <= theirs * 18, "{args:?}: {ours} bytes, git has {theirs}");
+            // With chains of ten at most it is 2% at most; with fifty, ours is smaller.
+            assert!(ours * 50 <= theirs * 51, "{args:?}: {ours} bytes, git has {theirs}");
         }
     }
 }

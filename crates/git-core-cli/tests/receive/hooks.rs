@@ -3,11 +3,11 @@
 use super::common::{Program, Repo, command, git};
 use super::sides::{Kind, each};
 
-const TELL: &str = r#"echo "$(basename $0) [$*] in $(pwd)"
+pub(super) const TELL: &str = r#"echo "$(basename $0) [$*] in $(pwd)"
 env | grep -E '^GIT_(DIR|QUARANTINE_PATH|OBJECT_DIRECTORY|ALTERNATE_OBJECT_DIRECTORIES|PUSH_OPTION_.*|WORK_TREE)=' | sort
 case $(basename $0) in update|post-update) ;; *) cat ;; esac"#;
 
-const LOG: &str = r#"{ echo "$*"; cat; } >>tx.log"#;
+pub(super) const LOG: &str = r#"{ echo "$*"; cat; } >>tx.log"#;
 
 #[test]
 fn s05_hooks_are_told_what_git_tells_them() {
@@ -197,7 +197,7 @@ pub(super) fn without_packing(log: &str) -> String {
 
 impl super::sides::Sides {
     /// As [`same_file`](super::sides::Sides::same_file), without what git says of `packed-refs`.
-    fn same_file_without_aborted(&self, path: &str) -> String {
+    pub(super) fn same_file_without_aborted(&self, path: &str) -> String {
         let texts: Vec<_> = self
             .servers()
             .iter()
@@ -209,7 +209,7 @@ impl super::sides::Sides {
 }
 
 /// Reads what it is told into a log, and answers what the file `answer` says.
-const PROC: &str = r#"rd() {
+pub(super) const PROC: &str = r#"rd() {
   n=$(head -c 4)
   [ "$n" = 0000 ] && { echo flush >>proc.log; return 1; }
   [ -n "$n" ] || exit 1

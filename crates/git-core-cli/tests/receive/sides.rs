@@ -68,6 +68,33 @@ impl Sides {
         sides
     }
 
+    /// As [`push`](Self::push), over what listens at these two addresses, the first for git's server; `<url>` among
+    /// the arguments stands for it.
+    pub(super) fn push_over(&self, urls: &[String; 2], args: &[&str]) -> String {
+        let said: Vec<_> = NAMES
+            .iter()
+            .zip(urls)
+            .map(|((_, name), url)| {
+                let top = self.root().join(name);
+                let mut push = command(Program::Git, &top.join("src"));
+                push.arg("push").arg("--no-progress");
+                push.args(args.iter().map(|arg| if *arg == "<url>" { url } else { *arg }));
+                let output = push.stdin(Stdio::null()).output().unwrap();
+                let said = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
+                let text = format!("exit {:?}\n{}{}", output.status.code(), said[0], said[1]);
+                plain(&text.replace(url, "<url>"), &top)
+            })
+            .collect();
+        assert_eq!(said[0], said[1], "{}: git push {args:?}: left git's, right ours", self.format);
+        self.same_state();
+        said[0].clone()
+    }
+
+    /// The directories that hold the repositories, the first for git's server.
+    pub(super) fn tops(&self) -> [PathBuf; 2] {
+        NAMES.map(|(_, name)| self.root().join(name))
+    }
+
     fn root(&self) -> PathBuf {
         self.scratch.path().canonicalize().unwrap()
     }

@@ -5,10 +5,11 @@ use crate::inflate::{InflateError, Pieces};
 use crate::{EntryKind, Pack};
 use git_core_idx::PackOffset;
 use git_core_object::{Header, ReadError};
+use std::ops::Deref;
 
-/// An undeltified object that is read piece by piece. See [`Pack::stream`].
-pub struct BlobStream<'p> {
-    pack: &'p Pack,
+/// An undeltified object that is read piece by piece. See [`Pack::stream`]; `P` is how the pack is held.
+pub struct BlobStream<P> {
+    pack: P,
     offset: PackOffset,
     header: Header,
     at: u64,
@@ -36,12 +37,22 @@ impl Pack {
     ///
     /// # Errors
     /// [`ReadError::Corrupt`] when no entry begins there, or its header is damaged.
-    pub fn stream(&self, offset: PackOffset) -> Result<Option<BlobStream<'_>>, ReadError> {
-        let (entry, header_len) = self.entry_header(offset)?;
+    pub fn stream(&self, offset: PackOffset) -> Result<Option<BlobStream<&Pack>>, ReadError> {
+        BlobStream::open(self, offset)
+    }
+}
+
+impl<P: Deref<Target = Pack>> BlobStream<P> {
+    /// As [`Pack::stream`], for a pack that is held in any way.
+    ///
+    /// # Errors
+    /// As [`Pack::stream`].
+    pub fn open(pack: P, offset: PackOffset) -> Result<Option<Self>, ReadError> {
+        let (entry, header_len) = pack.entry_header(offset)?;
         let EntryKind::Whole(kind) = entry.kind else { return Ok(None) };
-        let end = self.entry_range(offset)?.end;
+        let end = pack.entry_range(offset)?.end;
         Ok(Some(BlobStream {
-            pack: self,
+            pack,
             offset,
             header: Header { kind, size: entry.size },
             at: offset.0 + header_len as u64,
@@ -51,9 +62,7 @@ impl Pack {
             done: false,
         }))
     }
-}
 
-impl BlobStream<'_> {
     /// Kind and size.
     pub fn header(&self) -> Header {
         self.header

@@ -100,7 +100,8 @@ impl<'a> Worker<'a> {
             let base = best.as_ref().map(|best| self.window[best.at].one.item);
             if let Some(Best { at, depth }) = best {
                 slot.depth = depth;
-                // What was a good base is likely to be one again.
+                // What was a good base is likely to be one again. It is tried before the object that it was the base of:
+                // that one's chain is longer, so it has to be the better base.
                 if let Some(base) = self.window.remove(at) {
                     self.window.push_front(base);
                 }
@@ -120,7 +121,8 @@ impl<'a> Worker<'a> {
             }
         }
         if slot.depth < self.shared.options.depth {
-            self.window.push_front(slot);
+            let behind = usize::from(slot.depth > 0).min(self.window.len());
+            self.window.insert(behind, slot);
             self.narrow();
         } else {
             self.drop_slot(slot);
@@ -179,9 +181,11 @@ impl<'a> Worker<'a> {
             if !ends.delta(index, &base.content, &slot.content, max, &mut self.trial) {
                 continue;
             }
+            // What is within the bound is worth its depth: a shorter chain may cost some bytes, since it leaves more room for
+            // the objects that come after.
             let better = best
                 .as_ref()
-                .is_none_or(|best| (self.trial.len(), base.depth + 1) < (self.best.len(), best.depth));
+                .is_none_or(|best| self.trial.len() != self.best.len() || base.depth + 1 < best.depth);
             if better {
                 std::mem::swap(&mut self.best, &mut self.trial);
                 best = Some(Best { at, depth: base.depth + 1 });

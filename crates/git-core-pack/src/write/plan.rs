@@ -26,6 +26,11 @@ pub trait Islands: Send + Sync + fmt::Debug {
     /// Whether whoever fetches `object` is sure to fetch `base` too. A base that is not in the pack is not asked
     /// about.
     fn may_use(&self, object: &ObjectId, base: &ObjectId) -> bool;
+
+    /// Whether an object belongs to those that come first in a pack (`pack.islandCore`).
+    fn is_core(&self, _object: &ObjectId) -> bool {
+        false
+    }
 }
 
 impl fmt::Debug for PackPlan {
@@ -101,8 +106,18 @@ impl PackPlan {
         self.reuse = reuse;
     }
 
-    /// Rules out deltas across islands, stored ones too.
+    /// Rules out deltas across islands, stored ones too, and puts the objects of the core, of those that were added
+    /// so far, before the others.
     pub fn set_islands(&mut self, islands: Arc<dyn Islands>) {
+        let order: Vec<u32> = {
+            let (core, others): (Vec<u32>, Vec<u32>) =
+                (0..self.items.len() as u32).partition(|item| islands.is_core(&self.id(*item)));
+            if core.is_empty() { Vec::new() } else { core.into_iter().chain(others).collect() }
+        };
+        if !order.is_empty() {
+            self.items = order.iter().map(|item| self.items[*item as usize]).collect();
+            self.names = order.iter().map(|item| self.name_hash(*item)).collect();
+        }
         self.islands = Some(islands);
     }
 

@@ -25,6 +25,8 @@ pub struct LsRefsOptions {
     pub server_options: Vec<BString>,
     /// What this program calls itself.
     pub agent: BString,
+    /// What it calls this session in its logs, told to servers that tell theirs (`transfer.advertiseSID`).
+    pub session_id: Option<BString>,
     /// How much is taken from the server.
     pub limits: ClientLimits,
 }
@@ -38,6 +40,7 @@ impl Default for LsRefsOptions {
             unborn: true,
             server_options: Vec::new(),
             agent: DEFAULT_AGENT.into(),
+            session_id: None,
             limits: ClientLimits::default(),
         }
     }
@@ -78,10 +81,11 @@ impl LsRefs {
             return Err(ClientError::Unsupported("ls-refs"));
         }
         let mut request = Vec::new();
-        write_command(&mut request, "ls-refs", server, &options.agent, &options.server_options)?;
+        let about = About { agent: &options.agent, session_id: options.session_id.as_ref() };
+        write_command(&mut request, "ls-refs", server, &about, &options.server_options)?;
         for (wanted, argument) in [
-            (options.symrefs, "symrefs"),
             (options.peel, "peel"),
+            (options.symrefs, "symrefs"),
             (options.unborn && caps.has_feature("ls-refs", "unborn"), "unborn"),
         ] {
             if wanted {
@@ -111,17 +115,28 @@ impl LsRefs {
     }
 }
 
+/// What a client says of itself.
+pub(super) struct About<'a> {
+    pub(super) agent: &'a [u8],
+    pub(super) session_id: Option<&'a BString>,
+}
+
 /// The lines that begin each request of version 2, up to the delimiter.
 pub(super) fn write_command(
     out: &mut Vec<u8>,
     command: &str,
     server: &Advertisement,
-    agent: &[u8],
+    about: &About<'_>,
     server_options: &[BString],
 ) -> Result<(), ClientError> {
     pkt_line::write_parts(out, &[b"command=", command.as_bytes(), b"\n"])?;
     if server.capabilities.has("agent") {
-        pkt_line::write_parts(out, &[b"agent=", &sanitize(agent), b"\n"])?;
+        pkt_line::write_parts(out, &[b"agent=", &sanitize(about.agent), b"\n"])?;
+    }
+    if server.capabilities.has("session-id")
+        && let Some(id) = about.session_id
+    {
+        pkt_line::write_parts(out, &[b"session-id=", &sanitize(id), b"\n"])?;
     }
     if server.capabilities.has("object-format") {
         pkt_line::write_parts(out, &[b"object-format=", server.format.name().as_bytes(), b"\n"])?;

@@ -1,25 +1,34 @@
 //! The client of each conversation: bytes and answers in, bytes and questions out.
 //!
 //! [`Handshake`] learns what the server is, [`LsRefs`] asks for its refs in version 2, [`Fetch`] negotiates and
-//! takes a pack, [`Push`] sends commands and a pack and takes the report. All are a [`Machine`]: a driver polls
+//! takes a pack, [`Negotiate`] only negotiates, [`ObjectInfo`] asks how large objects are, [`Push`] sends commands and
+//! a pack and takes the report. All are a [`Machine`]: a driver polls
 //! it, does what the [`Action`] says, and polls again. Which objects are there is left to a [`GraphWalker`].
 
+mod archive;
+mod bundle_uris;
 mod error;
 mod fetch;
 mod handshake;
 mod incoming;
 mod ls_refs;
+mod negotiate;
 mod negotiation;
+mod object_info;
 mod push;
 
 pub use crate::advertisement::{AdvertisedRef, Advertisement};
 pub use crate::server::Command;
+pub use archive::FetchArchive;
+pub use bundle_uris::BundleUris;
 pub use error::ClientError;
-pub use fetch::{Fetch, FetchOptions};
+pub use fetch::{Fetch, FetchOptions, PackUri};
 pub use handshake::Handshake;
 pub(crate) use incoming::Span;
 pub use ls_refs::{LsRefs, LsRefsOptions};
+pub use negotiate::{Negotiate, NegotiateOptions};
 pub use negotiation::{Ack, AckStatus, GraphWalker, NoHistory};
+pub use object_info::{ObjectInfo, ObjectInfoOptions};
 pub use push::{Push, PushOptions, PushReport, RefStatus};
 
 /// Whether the server remembers what was said before.
@@ -42,14 +51,14 @@ pub enum Action<'a> {
     EndRequest,
     /// Give it bytes of the answer with [`Machine::feed`], or say [`Machine::feed_end`].
     Read,
-    /// Tell it with [`Fetch::haves`] what is here, up to `count` ids.
+    /// Tell it with [`Fetch::haves`] or [`Negotiate::haves`] what is here, up to `count` ids.
     NextHaves {
         /// How many ids are of use; fewer mean that there are no more.
         count: usize,
     },
     /// The server has this object too.
     Ack(Ack),
-    /// The next bytes of the pack.
+    /// The next bytes of the pack, or of the archive.
     Pack(&'a [u8]),
     /// A piece of text for the person waiting, as it came, escape sequences included.
     Progress(&'a [u8]),
@@ -85,11 +94,13 @@ pub struct ClientLimits {
     pub report_bytes: u64,
     /// The most commits at which a history may end or no longer end, as the answer to a fetch tells.
     pub shallow: usize,
+    /// The most packs that a server may leave to be fetched from elsewhere.
+    pub pack_uris: usize,
 }
 
 impl Default for ClientLimits {
     fn default() -> Self {
-        ClientLimits { ref_bytes: 1 << 30, report_bytes: 64 << 20, shallow: 16 << 20 }
+        ClientLimits { ref_bytes: 1 << 30, report_bytes: 64 << 20, shallow: 16 << 20, pack_uris: 1 << 16 }
     }
 }
 

@@ -72,6 +72,8 @@ pub(super) struct Negotiation {
     /// Haves the owner has given, to go into the next request.
     pub(super) batch: Vec<ObjectId>,
     connection: Connection,
+    /// In version 2, where each batch is counted by itself, the size of the present one.
+    alone: Option<usize>,
     sent: usize,
     flush_at: usize,
     in_vain: usize,
@@ -86,12 +88,19 @@ impl Negotiation {
             known: HashSet::new(),
             batch: Vec::new(),
             connection,
+            alone: None,
             sent: 0,
             flush_at: INITIAL_FLUSH,
             in_vain: 0,
             exhausted: false,
             ready: false,
         }
+    }
+
+    /// One of version 2: nothing is remembered between requests, whatever carries them, and each batch is larger than
+    /// the one before.
+    pub(super) fn of_version_2() -> Self {
+        Negotiation { alone: Some(INITIAL_FLUSH), ..Self::new(Connection::Stateless) }
     }
 
     /// How many haves the next request takes.
@@ -111,6 +120,11 @@ impl Negotiation {
     pub(super) fn sending(&mut self) {
         self.sent += self.batch.len();
         self.in_vain += self.batch.len();
+        if let Some(size) = &mut self.alone {
+            *size = if *size < LARGE_FLUSH { *size * 2 } else { *size * 11 / 10 };
+            self.flush_at = self.sent + *size;
+            return;
+        }
         let count = self.sent.max(INITIAL_FLUSH);
         self.flush_at = match self.connection {
             Connection::Stateful if count < PIPE_SAFE_FLUSH => count * 2,
@@ -154,8 +168,7 @@ mod tests {
         ObjectId::from_bytes(ObjectFormat::Sha1, &raw).unwrap()
     }
 
-    fn batches(connection: Connection, rounds: usize) -> Vec<usize> {
-        let mut negotiation = Negotiation::new(connection);
+    fn batches(mut negotiation: Negotiation, rounds: usize) -> Vec<usize> {
         let mut sizes = Vec::new();
         for _ in 0..rounds {
             sizes.push(negotiation.wanted());
@@ -169,9 +182,11 @@ mod tests {
 
     #[test]
     fn batches_grow_as_the_connection_allows() {
-        assert_eq!(batches(Connection::Stateful, 5), [16, 16, 32, 32, 32]);
+        let of = Negotiation::new;
+        assert_eq!(batches(of(Connection::Stateful), 5), [16, 16, 32, 32, 32]);
+        assert_eq!(batches(Negotiation::of_version_2(), 5), [16, 32, 64, 128, 256]);
         assert_eq!(
-            batches(Connection::Stateless, 12),
+            batches(of(Connection::Stateless), 12),
             [16, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 1638]
         );
     }

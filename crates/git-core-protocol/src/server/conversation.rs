@@ -2,7 +2,7 @@
 //!
 //! The phases behind it are in `upload` and `receive`; doing what it wants is left to a driver.
 
-use super::{Answer, PackRequest, Question, ServerError, UpdateReport, UpdateRequest};
+use super::{Answer, ArchiveRequest, PackRequest, Question, ServerError, UpdateReport, UpdateRequest};
 
 /// Which part of a conversation a machine holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -31,6 +31,8 @@ pub enum Output {
     /// Open this pack and pass it on with [`pack_bytes`](Conversation::pack_bytes), polling in between, then
     /// [`pack_end`](Conversation::pack_end); or [`refuse`](Conversation::refuse) at any point.
     SendPack(PackRequest),
+    /// Make this archive and pass it on as if it were a pack; or [`refuse`](Conversation::refuse) at any point.
+    SendArchive(ArchiveRequest),
     /// What was not consumed yet, and all input after it, is a pack, up to the end that the pack itself shows.
     /// Give it to whoever indexes it, not to [`feed`](Conversation::feed); then say
     /// [`pack_received`](Conversation::pack_received), or [`pack_failed`](Conversation::pack_failed).
@@ -52,7 +54,8 @@ pub enum Outcome {
     Failed(ServerError),
 }
 
-/// A server machine: [`UploadPack`](super::UploadPack) or [`ReceivePack`](super::ReceivePack).
+/// A server machine: [`UploadPack`](super::UploadPack), [`ReceivePack`](super::ReceivePack) or
+/// [`UploadArchive`](super::UploadArchive).
 ///
 /// A method that replies to an output is ignored when that output was not given.
 pub trait Conversation: Send {

@@ -29,6 +29,12 @@ pub enum ServerError {
     /// A line of the command list of a push that is no command.
     #[error("protocol error: expected old/new/ref, got '{}'", .0.escape_ascii())]
     Command(Vec<u8>),
+    /// A push certificate that is none.
+    #[error(transparent)]
+    Certificate(#[from] crate::certificate::InvalidCertificate),
+    /// Commands beside a push certificate, which would not be signed, or a second certificate.
+    #[error("protocol error: got both push certificate and unsigned commands")]
+    Unsigned,
     /// The peer asked for another object format than the repository's.
     #[error("mismatched object format: server {server}; client {}", client.escape_ascii())]
     ObjectFormat {
@@ -47,7 +53,7 @@ pub enum ServerError {
     #[error("unknown capability '{}'", .0.escape_ascii())]
     UnknownCapability(Vec<u8>),
     /// A request for a depth that cannot be: the line.
-    #[error("Invalid {}", .0.escape_ascii())]
+    #[error("Invalid {}: {}", String::from_utf8_lossy(.0.split(|b| *b == b' ').next().unwrap_or_default()), .0.escape_ascii())]
     Deepen(Vec<u8>),
     /// Requests for a depth that exclude one another.
     #[error("git upload-pack: deepen and deepen-since (or deepen-not) cannot be used together")]

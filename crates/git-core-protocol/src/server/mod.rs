@@ -1,4 +1,5 @@
-//! The serving side of every conversation, as machines without I/O: [`UploadPack`] and [`ReceivePack`].
+//! The serving side of every conversation, as machines without I/O: [`UploadPack`], [`ReceivePack`] and
+//! [`UploadArchive`].
 //!
 //! A machine takes bytes and answers, and gives bytes and questions; it knows no socket, no clock, no thread
 //! and no repository. Whoever drives one reads what [`Conversation::poll`] wants next, does it, and says so:
@@ -8,6 +9,7 @@
 //! `gitprotocol-pack(5)`, `gitprotocol-v2(5)`, `gitprotocol-capabilities(5)` and `gitprotocol-common(5)` say
 //! what is spoken.
 
+mod archive;
 mod conversation;
 mod error;
 mod input;
@@ -19,12 +21,13 @@ mod refs;
 mod update;
 mod upload;
 
+pub use archive::{ArchiveRequest, UploadArchive};
 pub use conversation::{Conversation, Mode, Outcome, Output};
 pub use error::ServerError;
 pub use options::{ReceivePackOptions, ServerLimits, UploadPackOptions, WantPolicy};
 pub use question::{
-    AdvertisedRef, Answer, Haves, HavesQuery, PackRequest, Question, Refs, RefsPurpose, RefsQuery,
-    ShallowQuery, Wants, WantsQuery,
+    AdvertisedRef, Answer, Haves, HavesQuery, ObjectInfoQuery, PackRequest, Question, Refs, RefsPurpose,
+    RefsQuery, ShallowQuery, Wants, WantsQuery,
 };
 pub use receive::ReceivePack;
 pub use update::{Command, CommandStatus, UpdateReport, UpdateRequest, Updated};

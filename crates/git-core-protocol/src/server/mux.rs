@@ -12,6 +12,8 @@ pub(super) struct Out {
     spare: Vec<u8>,
     /// How large the packets of the open side-band may be; none when there is no side-band.
     band: Option<PacketSize>,
+    /// Whether lines, too, go on side-band 1.
+    all_bands: bool,
 }
 
 impl Out {
@@ -40,7 +42,22 @@ impl Out {
     /// A packet of these parts and a line end. What is too long for a packet is cut, which only names and
     /// messages that a client could not have sent either come near.
     pub(super) fn line(&mut self, parts: &[&[u8]]) {
-        write_line(&mut self.buffer, parts);
+        match self.all_bands {
+            true => write_line(&mut self.buffer, &[&[&b"\x01"[..]], parts].concat()),
+            false => write_line(&mut self.buffer, parts),
+        }
+    }
+
+    /// Whether lines, too, go on side-band 1.
+    pub(super) fn set_all_bands(&mut self, all: bool) {
+        self.all_bands = all;
+    }
+
+    /// A packet of these few bytes, without a line end.
+    pub(super) fn bare_line(&mut self, parts: &[&[u8]]) {
+        let band: &[u8] = if self.all_bands { b"\x01" } else { b"" };
+        pkt_line::write_data(&mut self.buffer, &[band, &parts.concat()].concat())
+            .expect("a word and an id fit into a packet");
     }
 
     pub(super) fn flush(&mut self) {
@@ -53,7 +70,7 @@ impl Out {
 
     /// `ERR message`, or the message on band 3 when a side-band is open.
     pub(super) fn error(&mut self, message: &str) {
-        match self.band {
+        match self.band.or(self.all_bands.then_some(PacketSize::Large)) {
             Some(size) => {
                 sideband::write(&mut self.buffer, size, Band::Error(format!("{message}\n").as_bytes()));
             }

@@ -1,5 +1,6 @@
 //! What a repository lets its peers do, and how much a machine takes from one.
 
+use bstr::BString;
 use git_core_object::{ObjectFormat, ObjectId};
 use std::sync::Arc;
 
@@ -71,6 +72,13 @@ pub struct UploadPackOptions {
     pub unborn: bool,
     /// Whether a client may leave objects out (`filter`): `uploadpack.allowFilter`.
     pub filter: bool,
+    /// Whether a client may ask for the sizes of objects (v2): `transfer.advertiseObjectInfo`.
+    pub object_info: bool,
+    /// Whether a client may have all of an answer to `fetch` on side bands (v2): `uploadpack.allowSidebandAll`.
+    pub sideband_all: bool,
+    /// What is said of bundles that may be had elsewhere (v2), `key=value` a line: the variables `bundle.*`, if
+    /// `uploadpack.advertiseBundleURIs` says so.
+    pub bundle_uris: Option<Arc<Vec<BString>>>,
     /// The commits at which the history of the repository ends, if it is shallow.
     pub shallow: Arc<Vec<ObjectId>>,
     /// How much is taken from the client.
@@ -86,6 +94,9 @@ impl Default for UploadPackOptions {
             wants: WantPolicy::default(),
             unborn: true,
             filter: false,
+            object_info: false,
+            sideband_all: false,
+            bundle_uris: None,
             shallow: Arc::default(),
             limits: ServerLimits::default(),
         }
@@ -102,6 +113,8 @@ pub struct ReceivePackOptions {
     pub agent: Option<String>,
     /// What the server calls this session in its logs, told to the client when given.
     pub session_id: Option<String>,
+    /// What a push certificate has to contain, if pushes may be signed: `receive.certNonceSeed`.
+    pub push_cert_nonce: Option<String>,
     /// Whether a push may be all or nothing: `receive.advertiseAtomic`.
     pub atomic: bool,
     /// Whether push options are taken: `receive.advertisePushOptions`.
@@ -120,6 +133,7 @@ impl Default for ReceivePackOptions {
             object_format: ObjectFormat::default(),
             agent: Some(default_agent()),
             session_id: None,
+            push_cert_nonce: None,
             atomic: true,
             push_options: false,
             ofs_delta: true,

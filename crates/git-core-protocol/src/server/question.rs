@@ -1,6 +1,6 @@
 //! What upload-pack asks the repository behind it, and what it is told: plain data.
 //!
-//! A question that a later protocol feature needs (object-info) becomes one more variant.
+//! A question that a later protocol feature needs becomes one more variant.
 
 use super::WantPolicy;
 use crate::{Deepen, ShallowUpdate};
@@ -21,6 +21,8 @@ pub enum Question {
     Haves(HavesQuery),
     /// Where does the history end that this peer is sent?
     Shallow(ShallowQuery),
+    /// How large are these objects?
+    ObjectInfo(ObjectInfoQuery),
 }
 
 /// The answer to the [`Question`] of the same name.
@@ -35,6 +37,9 @@ pub enum Answer {
     Haves(Haves),
     /// To [`Question::Shallow`].
     Shallow(ShallowUpdate),
+    /// To [`Question::ObjectInfo`]: the size of each in bytes, in the order of the question; none for one that is not
+    /// here.
+    ObjectInfo(Vec<Option<u64>>),
 }
 
 /// What the refs are listed for.
@@ -46,12 +51,16 @@ pub enum RefsPurpose {
     Push,
 }
 
-/// [`Question::Refs`].
+/// [`Question::Refs`]: asked again for what comes behind a page of refs, until there is no more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RefsQuery {
     /// What for.
     pub purpose: RefsPurpose,
+    /// Only refs that sort behind this one, which is not `HEAD`; `HEAD` is not among them. None at first.
+    pub after: Option<RefName>,
+    /// About how many refs make a page.
+    pub limit: usize,
     /// Only refs whose full names begin with one of these are of use; all are when there are none. A hint: the
     /// machine leaves out what does not match.
     pub prefixes: Vec<BString>,
@@ -63,6 +72,26 @@ pub struct RefsQuery {
     pub unborn: bool,
     /// What the client said to the server with `--server-option`, in its order.
     pub server_options: Vec<BString>,
+}
+
+impl RefsQuery {
+    /// How many refs the machines ask for at a time: some tens of KiB of lines.
+    pub(super) const PAGE: usize = 1 << 10;
+
+    /// For all that `purpose` has a use for.
+    pub(super) fn all(purpose: RefsPurpose) -> Self {
+        let fetch = purpose == RefsPurpose::Fetch;
+        RefsQuery {
+            purpose,
+            after: None,
+            limit: Self::PAGE,
+            prefixes: Vec::new(),
+            symrefs: fetch,
+            peel: fetch,
+            unborn: false,
+            server_options: Vec::new(),
+        }
+    }
 }
 
 /// One ref that is shown to a peer.
@@ -82,10 +111,12 @@ pub struct AdvertisedRef {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Refs {
     /// In the order of their names, `HEAD` first. Shared, so that the same list can serve many connections at
-    /// once; it may hold more than the query asked for.
+    /// once; it may hold more than the query asked for, but not what is not behind [`RefsQuery::after`].
     pub refs: Arc<Vec<AdvertisedRef>>,
-    /// For [`RefsPurpose::Push`]: tips of other repositories whose objects are here too, so that the client
-    /// need not send them (`.have` lines).
+    /// Where the next page begins: behind this ref. None when this was the last.
+    pub more: Option<RefName>,
+    /// With the last page, for [`RefsPurpose::Push`]: tips of other repositories whose objects are here too, so
+    /// that the client need not send them (`.have` lines).
     pub haves: Vec<ObjectId>,
 }
 
@@ -144,6 +175,14 @@ pub struct ShallowQuery {
     pub client: Vec<ObjectId>,
     /// How deep it is to be. [`Deepen::No`] asks only for what is shallow here and will be there.
     pub deepen: Deepen,
+}
+
+/// [`Question::ObjectInfo`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ObjectInfoQuery {
+    /// The objects, in the order in which they were asked for.
+    pub ids: Vec<ObjectId>,
 }
 
 /// The pack that a client is to be sent.

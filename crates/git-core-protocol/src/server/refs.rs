@@ -1,7 +1,7 @@
 //! The list of refs, as an advertisement of v0 and v1 and as the answer to `ls-refs` of v2, written in steps.
 
 use super::mux::{Out, STEP};
-use super::{Refs, RefsPurpose, RefsQuery};
+use super::{Refs, RefsPurpose, RefsQuery, ServerError};
 use crate::Capabilities;
 use bstr::BString;
 use git_core_object::{ObjectFormat, ObjectId};
@@ -11,51 +11,57 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) enum Style {
     /// With the capabilities on the first line.
-    Advertisement { purpose: RefsPurpose, capabilities: Capabilities },
+    Advertisement { capabilities: Capabilities },
     /// One line for each ref with attributes.
-    LsRefs { prefixes: Prefixes, symrefs: bool, peel: bool, unborn: bool },
+    LsRefs { prefixes: Prefixes },
 }
 
-/// A list of refs of which some lines were written.
+/// A list of refs that is asked for page by page, of which some lines were written.
 #[derive(Debug)]
 pub(super) struct Listing {
-    refs: Refs,
+    query: RefsQuery,
     style: Style,
     format: ObjectFormat,
+    /// The page at hand; none while it is being asked for.
+    page: Option<Refs>,
     next_ref: usize,
     next_have: usize,
     /// Commits at which the history ends, said behind the refs of an advertisement.
     shallow: Arc<Vec<ObjectId>>,
     next_shallow: usize,
-    /// The capabilities, until a line bore them.
+    /// What stands behind the first line, until there was one.
     greeting: Option<Vec<u8>>,
+    greeted: bool,
     ended: bool,
 }
 
+/// What a step came to.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Bytes were written.
+    Written,
+    /// Nothing: a page is awaited.
+    Asked,
+    /// Nothing: this is to be asked.
+    Next(RefsQuery),
+    /// The list is complete.
+    Ended,
+}
+
 impl Listing {
-    pub(super) fn new(refs: Refs, style: Style, format: ObjectFormat) -> Self {
-        let greeting = match &style {
-            Style::Advertisement { purpose, capabilities } => {
-                let mut capabilities = capabilities.clone();
-                if *purpose == RefsPurpose::Fetch {
-                    add_symrefs(&refs, &mut capabilities);
-                }
-                let mut list = vec![0];
-                // Git's own order has the object format and the agent last; clients do not mind either way.
-                capabilities.write_list(&mut list);
-                Some(list)
-            }
-            Style::LsRefs { .. } => None,
-        };
+    /// A list whose first page is being asked for with this query.
+    pub(super) fn new(query: RefsQuery, style: Style, format: ObjectFormat) -> Self {
         Listing {
-            refs,
+            query,
             style,
             format,
+            page: None,
             next_ref: 0,
             next_have: 0,
             shallow: Arc::default(),
             next_shallow: 0,
-            greeting,
+            greeting: None,
+            greeted: false,
             ended: false,
         }
     }
@@ -66,57 +72,86 @@ impl Listing {
         self
     }
 
-    /// Writes about [`STEP`] bytes more; `false` once the list is complete.
-    pub(super) fn step(&mut self, out: &mut Out) -> bool {
-        if self.ended {
-            return false;
+    /// Takes the page that was asked for.
+    pub(super) fn page(&mut self, refs: Refs) -> Result<(), ServerError> {
+        if self.page.is_some() {
+            return Err(ServerError::MismatchedAnswer);
         }
+        if !std::mem::replace(&mut self.greeted, true)
+            && let Style::Advertisement { capabilities } = &mut self.style
+        {
+            if self.query.purpose == RefsPurpose::Fetch {
+                add_symrefs(&refs, capabilities);
+            }
+            let mut list = vec![0];
+            // Git's own order has the object format and the agent last; clients do not mind either way.
+            capabilities.write_list(&mut list);
+            self.greeting = Some(list);
+        }
+        (self.next_ref, self.next_have) = (0, 0);
+        self.page = Some(refs);
+        Ok(())
+    }
+
+    /// Writes about [`STEP`] bytes more.
+    pub(super) fn step(&mut self, out: &mut Out) -> Step {
+        if self.ended {
+            return Step::Ended;
+        }
+        let Some(page) = &mut self.page else { return Step::Asked };
         let start = out.buffer().len();
         let mut hex = Vec::with_capacity(ObjectFormat::MAX_LEN * 2);
+        let mut attributes = Vec::new();
         while out.buffer().len() - start < STEP {
-            if let Some(entry) = self.refs.refs.get(self.next_ref) {
+            if let Some(entry) = page.refs.get(self.next_ref) {
                 self.next_ref += 1;
                 let name = entry.name.as_bytes();
                 match &self.style {
-                    Style::Advertisement { purpose, .. } => {
+                    Style::Advertisement { .. } => {
                         let Some(id) = &entry.id else { continue };
-                        if *purpose == RefsPurpose::Push && !name.starts_with(b"refs/") {
+                        let fetch = self.query.purpose == RefsPurpose::Fetch;
+                        if !fetch && !name.starts_with(b"refs/") {
                             continue;
                         }
                         write_hex(&mut hex, id);
                         let greeting = self.greeting.take().unwrap_or_default();
                         out.line(&[&hex, b" ", name, &greeting]);
-                        if *purpose == RefsPurpose::Fetch
-                            && let Some(peeled) = &entry.peeled
-                        {
+                        if fetch && let Some(peeled) = &entry.peeled {
                             write_hex(&mut hex, peeled);
                             out.line(&[&hex, b" ", name, b"^{}"]);
                         }
                     }
-                    Style::LsRefs { prefixes, symrefs, peel, unborn } => {
+                    Style::LsRefs { prefixes } => {
                         if !prefixes.matches(name) {
                             continue;
                         }
-                        let symref = entry.symref.as_ref().filter(|_| *symrefs);
+                        let symref = entry.symref.as_ref().filter(|_| self.query.symrefs);
                         hex.clear();
                         match &entry.id {
                             Some(id) => id.write_hex(&mut hex),
-                            None if *unborn && symref.is_some() => hex.extend_from_slice(b"unborn"),
+                            None if self.query.unborn && symref.is_some() => hex.extend_from_slice(b"unborn"),
                             None => continue,
                         }
-                        let mut attributes = Vec::new();
+                        attributes.clear();
                         if let Some(target) = symref {
                             attributes.extend_from_slice(b" symref-target:");
                             attributes.extend_from_slice(target.as_bytes());
                         }
-                        if let (Some(peeled), true) = (&entry.peeled, *peel) {
+                        if let (Some(peeled), true) = (&entry.peeled, self.query.peel) {
                             attributes.extend_from_slice(b" peeled:");
                             peeled.write_hex(&mut attributes);
                         }
                         out.line(&[&hex, b" ", name, &attributes]);
                     }
                 }
-            } else if let Some(id) = self.refs.haves.get(self.next_have) {
+            } else if page.more.is_some() {
+                if out.buffer().len() > start {
+                    break;
+                }
+                self.query.after = page.more.take();
+                self.page = None;
+                return Step::Next(self.query.clone());
+            } else if let Some(id) = page.haves.get(self.next_have) {
                 self.next_have += 1;
                 write_hex(&mut hex, id);
                 let greeting = self.greeting.take().unwrap_or_default();
@@ -134,7 +169,7 @@ impl Listing {
                 break;
             }
         }
-        true
+        Step::Written
     }
 }
 
@@ -178,12 +213,8 @@ mod tests {
     fn prefixes_match_as_each_alone_would() {
         let prefixes = ["refs/heads/", "refs/heads/main", "HEAD", "refs/tags/v1", "refs/tags/v", "z"];
         let query = RefsQuery {
-            purpose: RefsPurpose::Fetch,
             prefixes: prefixes.iter().map(|p| BString::from(*p)).collect(),
-            symrefs: false,
-            peel: false,
-            unborn: false,
-            server_options: Vec::new(),
+            ..RefsQuery::all(RefsPurpose::Fetch)
         };
         let set = Prefixes::of(&query);
         for name in

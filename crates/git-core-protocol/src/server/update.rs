@@ -1,5 +1,7 @@
 //! What a push asks for and what becomes of it: commands and their report.
 
+use super::Mode;
+use crate::certificate::SignedCertificate;
 use bstr::BString;
 use git_core_object::ObjectId;
 use git_core_ref::RefName;
@@ -29,6 +31,11 @@ pub struct UpdateRequest {
     pub quiet: bool,
     /// The commits at which the client's history ends: their parents will not come.
     pub shallow: Vec<ObjectId>,
+    /// The certificate that the client has signed, from which the commands were taken.
+    pub certificate: Option<SignedCertificate>,
+    /// Which part of a conversation this is: where the server remembers what it said first, a certificate has to
+    /// contain just that.
+    pub mode: Mode,
 }
 
 /// What became of an [`UpdateRequest`]: one status for each of its commands, in their order.

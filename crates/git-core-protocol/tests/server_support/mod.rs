@@ -36,6 +36,12 @@ pub struct Fake {
     pub bounds: ShallowUpdate,
     pub shallow: Vec<ObjectId>,
     pub filter: bool,
+    /// What push certificates have to contain, if pushes may be signed.
+    pub nonce: Option<&'static str>,
+    /// What upload-pack offers beyond the usual.
+    pub object_info: bool,
+    pub sideband_all: bool,
+    pub session_id: Option<&'static str>,
     /// What happened.
     pub requests: Vec<PackRequest>,
     pub updates: Vec<UpdateRequest>,
@@ -56,7 +62,7 @@ impl Fake {
         let refs = vec![head, advertised("refs/heads/main", Some(id(format, 'a'))), tag];
         Fake {
             format,
-            refs: Refs { refs: Arc::new(refs), haves: Vec::new() },
+            refs: Refs { refs: Arc::new(refs), ..Refs::default() },
             objects: ('a'..='f').map(|digit| id(format, digit)).collect(),
             pack: vec![b"PACK".to_vec(), b"data".to_vec()],
             pack_failure: None,
@@ -66,6 +72,10 @@ impl Fake {
             bounds: ShallowUpdate::default(),
             shallow: Vec::new(),
             filter: false,
+            nonce: None,
+            object_info: false,
+            sideband_all: false,
+            session_id: None,
             requests: Vec::new(),
             updates: Vec::new(),
             received: Vec::new(),
@@ -79,15 +89,30 @@ impl Fake {
             symref: Some(RefName::new("refs/heads/main").unwrap()),
             ..advertised("HEAD", None)
         };
-        fake.refs = Refs { refs: Arc::new(vec![head]), haves: Vec::new() };
+        fake.refs = Refs { refs: Arc::new(vec![head]), ..Refs::default() };
         fake.objects.clear();
         fake
+    }
+
+    /// The refs behind this one, two at a time.
+    fn page(&self, after: Option<&RefName>) -> Refs {
+        let all = &self.refs.refs;
+        let from = after.map_or(0, |name| all.iter().position(|one| one.name == *name).unwrap() + 1);
+        let refs: Vec<_> = all[from..].iter().take(2).cloned().collect();
+        match from + refs.len() < all.len() {
+            true => Refs {
+                more: refs.last().map(|one| one.name.clone()),
+                refs: Arc::new(refs),
+                haves: Vec::new(),
+            },
+            false => Refs { refs: Arc::new(refs), more: None, haves: self.refs.haves.clone() },
+        }
     }
 
     fn answer(&mut self, question: Question) -> Answer {
         self.questions.push(question.clone());
         match question {
-            Question::Refs(_) => Answer::Refs(self.refs.clone()),
+            Question::Refs(query) => Answer::Refs(self.page(query.after.as_ref())),
             Question::Wants(query) => {
                 let unknown = query.wants.iter().find(|id| !self.objects.contains(id));
                 Answer::Wants(unknown.map_or(Wants::Accepted, |id| Wants::NotOurRef(*id)))
@@ -96,6 +121,11 @@ impl Fake {
                 let common: Vec<bool> = query.haves.iter().map(|id| self.objects.contains(id)).collect();
                 let ready = common.contains(&true) || !query.common.is_empty();
                 Answer::Haves(Haves { common, ready })
+            }
+            // Each is as large as its first byte says.
+            Question::ObjectInfo(query) => {
+                let size = |id: &ObjectId| self.objects.contains(id).then(|| u64::from(id.as_bytes()[0]));
+                Answer::ObjectInfo(query.ids.iter().map(size).collect())
             }
             Question::Shallow(_) => Answer::Shallow(self.bounds.clone()),
             other => panic!("{other:?}"),
@@ -166,6 +196,7 @@ impl Fake {
                         None => machine.pack_end(),
                     }
                 }
+                Output::SendArchive(request) => panic!("no archive is asked for: {request:?}"),
                 Output::ReceivePack => return Turn::Receive,
                 Output::Update(request) => {
                     let count = request.commands.len();

@@ -97,28 +97,45 @@ pub fn tracking(specs: &[Refspec], name: &RefName) -> Option<RefName> {
     })
 }
 
-/// The `ref-prefix` arguments of `ls-refs` that show every ref these specs may select; empty when all refs
-/// have to be shown.
+/// The refs that `name` here may have come from by these specs, short names spelled out by git's first rule that gives a
+/// full name; none if no spec stores there, or a negative one takes the only source away.
+pub fn sources(specs: &[Refspec], name: &RefName) -> Vec<RefName> {
+    let stored = |spec: &Refspec| match &spec.side {
+        Side::Name { src, dst } => {
+            let dst = local_name(dst.as_ref()).ok()??;
+            (dst == *name).then(|| expand(src).collect::<Vec<_>>())
+        }
+        Side::Pattern { src, dst: Some(dst) } => {
+            Some(vec![RefName::new(src.fill(dst.matched(name.as_bytes())?)).ok()?])
+        }
+        _ => None,
+    };
+    let all = specs.iter().filter_map(stored).flatten();
+    all.filter(|source| !excluded(specs, source.as_bytes())).collect()
+}
+
+/// Whether a negative one of these specs takes the remote's `name` away.
+pub fn excludes(specs: &[Refspec], name: &RefName) -> bool {
+    excluded(specs, name.as_bytes())
+}
+
+/// The `ref-prefix` arguments of `ls-refs` that show every ref these specs may select, in their order; empty when all
+/// refs have to be shown.
 pub fn ref_prefixes(specs: &[Refspec]) -> Vec<BString> {
-    let mut prefixes = BTreeSet::new();
+    let mut prefixes = Vec::new();
     for spec in specs {
         match &spec.side {
-            Side::Name { src, .. } if src.starts_with(b"refs/") || src == "HEAD" => {
-                prefixes.insert(src.clone());
-            }
             Side::Name { src, .. } => {
                 prefixes.extend(SHORT_NAME_RULES.map(|(before, after)| {
                     BString::from([before.as_bytes(), src, after.as_bytes()].concat())
                 }));
             }
             Side::Pattern { src, .. } if src.star == 0 => return Vec::new(),
-            Side::Pattern { src, .. } => {
-                prefixes.insert(src.text[..src.star].into());
-            }
+            Side::Pattern { src, .. } => prefixes.push(src.text[..src.star].into()),
             Side::Delete { .. } | Side::Matching | Side::Negative { .. } | Side::Id { .. } => {}
         }
     }
-    prefixes.into_iter().collect()
+    prefixes
 }
 
 /// A destination here: full, or short for a branch, as `git fetch` has it.

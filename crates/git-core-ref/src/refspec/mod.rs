@@ -8,7 +8,7 @@ mod parse;
 mod push;
 mod short;
 
-pub use fetch::{FetchMapping, FetchSource, fetch, ref_prefixes, tracking};
+pub use fetch::{FetchMapping, FetchSource, excludes, fetch, ref_prefixes, sources, tracking};
 pub use parse::InvalidRefspec;
 pub use push::{PushMapping, PushSource, push, source_of};
 pub use short::{SHORT_NAME_RULES, expand, resolve};
@@ -183,7 +183,7 @@ pub enum MappingError {
         name: BString,
     },
     /// Two refs would be stored in one.
-    #[error("cannot update {dst} from both {first} and {second}")]
+    #[error("Cannot fetch both {first} and {second} to {dst}")]
     Collision {
         /// The destination.
         dst: RefName,

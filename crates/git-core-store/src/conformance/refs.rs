@@ -297,6 +297,22 @@ pub(super) fn listing(make: &dyn Fn() -> Arc<dyn Storage>, _: ObjectFormat) {
     assert_eq!(listed(&*snapshot, b"refs/heads/b/"), names[2..3]);
     assert_eq!(listed(&*snapshot, b"refs/x"), [""; 0]);
     assert_eq!(listed(&*snapshot, b"HEAD"), [""; 0]);
+    // Behind any of them, and behind names that no ref has, below the prefix and elsewhere.
+    for prefix in ["", "refs/heads/", "refs/heads/b", "refs/notes/"] {
+        for after in names.iter().chain(&["HEAD", "refs/a", "refs/heads/b", "refs/heads/b/a", "refs/z"]) {
+            let expected: Vec<_> =
+                names.iter().filter(|name| name.starts_with(prefix) && *name > after).collect();
+            let mut found = Vec::new();
+            let after = RefName::new(after).unwrap();
+            snapshot
+                .for_each_ref_after(prefix.as_bytes(), Some(&after), &mut |one| {
+                    found.push(one.name.to_string());
+                    ControlFlow::Continue(())
+                })
+                .unwrap();
+            assert_eq!(found.iter().collect::<Vec<_>>(), expected, "{prefix} after {after}");
+        }
+    }
     let mut first = None;
     snapshot
         .for_each_ref(b"refs/tags/", &mut |found| {

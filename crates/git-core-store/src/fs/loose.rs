@@ -3,7 +3,9 @@
 //! What such a file holds is the business of `git_core_object::loose`; when a written one becomes visible to
 //! others, that of the callers.
 
+use super::loose_reader::LooseReader;
 use super::sys::{Access, Disk, scratch_name};
+use crate::ObjectReader;
 use crate::ReceiveError;
 use crate::overlay::Singles;
 use git_core_object::loose::{self, Level, LooseDecoder, LooseEncoder, LooseError};
@@ -44,6 +46,16 @@ impl LooseObjects {
     ) -> Result<Option<Header>, ReadError> {
         let Some((mut file, path)) = self.open(id)? else { return Ok(None) };
         pieces(&mut file, &path, id, &mut |header, piece| Ok(sink(header, piece))).map(Some)
+    }
+
+    /// Opens a large object for reading piece by piece; `None` for one that is small, or not there.
+    pub(crate) fn open_large(&self, id: &ObjectId) -> Result<Option<Box<dyn ObjectReader>>, ReadError> {
+        let Some((file, path)) = self.open(id)? else { return Ok(None) };
+        let length = file.metadata().map_err(|error| ReadError::unavailable(path.display(), error))?.len();
+        if length <= READ_AT_ONCE {
+            return Ok(None);
+        }
+        Ok(Some(Box::new(LooseReader::open(file, path, id)?)))
     }
 
     fn list(
@@ -176,7 +188,7 @@ fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-fn damaged(path: &Path, id: &ObjectId, error: LooseError) -> ReadError {
+pub(super) fn damaged(path: &Path, id: &ObjectId, error: LooseError) -> ReadError {
     match error {
         LooseError::Stopped(stopped) => stopped.into(),
         error => ReadError::corrupt(format_args!("loose object {id} (stored in {})", path.display()), error),

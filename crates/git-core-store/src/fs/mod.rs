@@ -9,6 +9,7 @@ pub mod commit_graph;
 pub mod init;
 pub mod layout;
 mod loose;
+mod loose_reader;
 mod map;
 pub mod midx;
 mod midx_chain;

@@ -8,6 +8,7 @@ use super::commit_graph::{self, GraphUse};
 use super::loose::{FlushNow, LooseObjects, LooseWriter};
 use super::packs::{OpenOptions, PackDir, PackList};
 use super::sys::Disk;
+use crate::object_reader::{HeldObject, ObjectReader};
 use crate::overlay::{Singles, append_least};
 use crate::pack_set::{PackSet, Readers, Sink};
 use crate::{ReceiveError, StoredPack};
@@ -396,6 +397,22 @@ impl FsObjects {
             settle(loose.stream(id, &mut *sink.borrow_mut()))
         })?
         .transpose()
+    }
+
+    /// Opens an object for reading piece by piece; a small one, or one that is stored as a delta, is held.
+    pub(crate) fn open_in(
+        &self,
+        list: &Arc<PackList>,
+        id: &ObjectId,
+    ) -> Result<Option<Box<dyn ObjectReader>>, ReadError> {
+        let large =
+            self.ask(list, &mut |packs| packs.set().open_large(id), &mut |loose| loose.open_large(id));
+        // Whatever hinders this is met again below, where all copies are tried.
+        if let Ok(Some(reader)) = large {
+            return Ok(Some(reader));
+        }
+        let mut content = Vec::new();
+        Ok(self.read_in(list, id, &mut content)?.map(|kind| HeldObject::boxed(kind, content)))
     }
 
     pub(crate) fn find_prefix_in(

@@ -338,7 +338,7 @@ impl Objects for Existing {
 
 /// A streamed entry as a reader.
 struct Pieces<'p> {
-    stream: git_core_pack::BlobStream<'p>,
+    stream: git_core_pack::BlobStream<&'p git_core_pack::Pack>,
     piece: Vec<u8>,
     given: usize,
     more: bool,

@@ -4,7 +4,7 @@ use super::objects::FsObjects;
 use super::packs::PackList;
 use super::refs::RefsSnapshot;
 use super::shallow::read_shallow;
-use crate::{Location, Reference, Snapshot, StoredBitmap, StoredMidx, StoredPack};
+use crate::{Location, ObjectReader, Reference, Snapshot, StoredBitmap, StoredMidx, StoredPack};
 use git_core_idx::SharedBytes;
 use git_core_idx::graph::CommitGraph;
 use git_core_object::{Header, IdPrefix, Kind, ObjectFormat, ObjectId, Objects, ReadError};
@@ -68,12 +68,13 @@ impl Snapshot for FsSnapshot {
         self.refs.find(name)
     }
 
-    fn for_each_ref(
+    fn for_each_ref_after(
         &self,
         prefix: &[u8],
+        after: Option<&RefName>,
         visit: &mut dyn FnMut(Reference) -> ControlFlow<()>,
     ) -> Result<(), ReadError> {
-        self.refs.for_each(prefix, visit)
+        self.refs.for_each_after(prefix, after, visit)
     }
 
     fn for_each_reflog_entry(
@@ -115,6 +116,10 @@ impl Snapshot for FsSnapshot {
         sink: &mut dyn FnMut(Header, &[u8]) -> ControlFlow<()>,
     ) -> Result<Option<Header>, ReadError> {
         self.objects.stream_in(&self.packs, id, sink)
+    }
+
+    fn open_object(&self, id: &ObjectId) -> Result<Option<Box<dyn ObjectReader>>, ReadError> {
+        self.objects.open_in(&self.packs, id)
     }
 
     fn commit_graph(&self) -> Option<Arc<CommitGraph<SharedBytes>>> {

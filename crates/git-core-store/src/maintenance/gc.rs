@@ -1,7 +1,7 @@
 //! All of maintenance in one go (`git-gc(1)`), one at a time in a repository.
 
 use super::repack::{RepackOptions, RepackReport, repack};
-use super::{MaintenanceError, PruneOptions, ReflogExpiry, expire_reflogs, prune};
+use super::{MaintenanceError, PruneOptions, ReflogExpiry, expire_reflogs, prune, prune_worktrees};
 use crate::Storage as _;
 use crate::fs::commit_graph::{GraphWriteOptions, write_commit_graph};
 use crate::fs::refs::{PackRefsOptions, PackRefsReport, PackSelect, PackWhen};
@@ -26,6 +26,9 @@ pub struct GcOptions {
     pub repack: RepackOptions,
     /// The time, in seconds since 1970, until which unreachable loose objects are removed; `None` leaves all.
     pub prune: Option<i64>,
+    /// The time, in seconds since 1970, until which records of working trees that are gone are removed; `None` leaves
+    /// all.
+    pub worktrees: Option<i64>,
     /// How the commit-graph is written in the end; `None` leaves it.
     pub commit_graph: Option<GraphWriteOptions>,
     /// Objects that are alive beside those that refs and reflogs reach.
@@ -56,7 +59,7 @@ pub struct GcReport {
     pub repack: RepackReport,
 }
 
-/// Packs refs, takes old entries out of reflogs, repacks, and prunes, in this order. Whoever calls it holds a
+/// Packs refs, takes old entries out of reflogs, repacks, and prunes objects and working trees, in this order. Whoever calls it holds a
 /// [`GcLock`].
 ///
 /// # Errors
@@ -79,7 +82,11 @@ pub fn gc(storage: &FsStorage, options: &GcOptions, cx: &Context) -> Result<GcRe
     if let Some(expire) = options.prune {
         let mut how = PruneOptions { expire, ..PruneOptions::default() };
         how.keep.clone_from(&options.keep);
+        how.recent.clone_from(&options.repack.recent);
         prune(storage, &how, cx, &mut |_| {})?;
+    }
+    if let Some(expire) = options.worktrees {
+        prune_worktrees(storage, expire)?;
     }
     if let Some(how) = &options.commit_graph {
         let objects = storage.objects();

@@ -17,6 +17,7 @@ mod reflog;
 mod repack;
 mod roots;
 mod server_info;
+mod worktrees;
 
 pub use count::{Garbage, GarbageKind, ObjectCounts, count_objects};
 pub use error::MaintenanceError;
@@ -26,8 +27,10 @@ pub use prune::{PruneOptions, Pruned, prune};
 pub use prune_packed::prune_packed;
 pub use reflog::{ReflogAges, ReflogExpiry, expire_reflogs};
 pub use repack::{
-    BatchOptions, Borrowed, CruftOptions, KeptObjects, MultiPackIndex, Redundant, RepackOptions,
-    RepackReport, Scope, ServerInfo, Unreachable, expire_packs, loosen_unreachable, repack, repack_batch,
+    BatchOptions, Borrowed, CruftOptions, FilterOptions, KeptObjects, MultiPackIndex, Redundant,
+    RepackOptions, RepackReport, ReverseFiles, Scope, ServerInfo, Unreachable, expire_packs,
+    loosen_unreachable, repack, repack_batch,
 };
 pub use roots::{Roots, roots};
 pub use server_info::update as update_server_info;
+pub use worktrees::prune_worktrees;

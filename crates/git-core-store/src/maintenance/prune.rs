@@ -21,13 +21,15 @@ pub struct PruneOptions {
     /// Objects that are kept beside those that refs and reflogs reach, with all they reach: of the staging
     /// index, or named by the caller.
     pub keep: Vec<ObjectId>,
+    /// Objects that count as just changed (`gc.recentObjectsHook`).
+    pub recent: Vec<ObjectId>,
     /// Whether anything changes.
     pub dry_run: DryRun,
 }
 
 impl Default for PruneOptions {
     fn default() -> Self {
-        PruneOptions { expire: i64::MAX, keep: Vec::new(), dry_run: DryRun::No }
+        PruneOptions { expire: i64::MAX, keep: Vec::new(), recent: Vec::new(), dry_run: DryRun::No }
     }
 }
 
@@ -60,8 +62,9 @@ pub fn prune(
     let snapshot = storage.snapshot()?;
     let roots = roots(storage, &*snapshot, cx)?;
     let mut alive = reachable::from_roots(&*snapshot, &roots, &options.keep, cx)?;
-    if options.expire != i64::MAX {
-        let recent = recent(&*snapshot, dir, objects.format(), options.expire, &alive)?;
+    if options.expire != i64::MAX || !options.recent.is_empty() {
+        let mut recent = recent(&*snapshot, dir, objects.format(), options.expire, &alive)?;
+        recent.extend_from_slice(&options.recent);
         reachable::add_with_history(&*snapshot, &mut alive, recent, cx)?;
     }
     let mut at = 0u64;

@@ -2,21 +2,46 @@
 
 use super::{MaintenanceError, Roots};
 use crate::Snapshot;
-use crate::walk::{Counted, ObjectSet, PackOrder, Query, count_for_pack, reachable};
+use crate::filter::ObjectFilter;
+use crate::walk::{
+    Counted, ObjectSet, PackOrder, PromisedObjects, Query, count_for_pack, has_promises, reachable,
+    reachable_named,
+};
 use git_core_object::{Context, Kind, ObjectId, ReadError, TagRef, TreeRef};
+use std::sync::Arc;
 
-/// Everything that refs, reflogs and `extra` reach. All of it has to be there, but for what `extra` names itself.
+/// Everything that refs, reflogs and `extra` reach. All of it has to be there, but for what `extra` names itself, and
+/// for what a remote has promised to have.
 pub(super) fn from_roots(
     snapshot: &dyn Snapshot,
     roots: &Roots,
     extra: &[ObjectId],
     cx: &Context,
 ) -> Result<ObjectSet, MaintenanceError> {
-    let query = Query { include: all_of(snapshot, roots, extra)?, ..Query::default() };
-    Ok(reachable(snapshot, &query, cx)?)
+    Ok(reachable(snapshot, &query(snapshot, roots, extra)?, cx)?)
 }
 
-/// As [`from_roots`], for packing it.
+/// As [`from_roots`], with the names of objects, and without those that a filter leaves out.
+pub(super) fn named(
+    snapshot: &dyn Snapshot,
+    roots: &Roots,
+    extra: &[ObjectId],
+    filter: Option<Arc<ObjectFilter>>,
+    cx: &Context,
+) -> Result<ObjectSet, MaintenanceError> {
+    let query = Query { filter, ..query(snapshot, roots, extra)? };
+    Ok(reachable_named(snapshot, &query, cx)?)
+}
+
+fn query(snapshot: &dyn Snapshot, roots: &Roots, extra: &[ObjectId]) -> Result<Query, MaintenanceError> {
+    let mut query = Query { include: all_of(snapshot, roots, extra)?, ..Query::default() };
+    if has_promises(snapshot) {
+        query.promised = PromisedObjects::MayLack;
+    }
+    Ok(query)
+}
+
+/// As [`from_roots`], for packing it, where nothing was promised.
 pub(super) fn for_pack(
     snapshot: &dyn Snapshot,
     roots: &Roots,

@@ -51,10 +51,18 @@ impl Refs {
     }
 
     /// The refs below `refs/` whose names begin with `prefix`, sorted.
-    pub(super) fn below(&self, prefix: &[u8]) -> impl Iterator<Item = (&RefName, &Target)> {
+    pub(super) fn below(
+        &self,
+        prefix: &[u8],
+        after: Option<&RefName>,
+    ) -> impl Iterator<Item = (&RefName, &Target)> {
         let start: &[u8] = if prefix.starts_with(b"refs/") { prefix } else { b"refs/" };
+        let start = match after {
+            Some(after) if after.as_bytes() >= start => Bound::Excluded(after.as_bytes()),
+            _ => Bound::Included(start),
+        };
         self.targets
-            .range::<[u8], _>((Bound::Included(start), Bound::Unbounded))
+            .range::<[u8], _>((start, Bound::Unbounded))
             .take_while(|(name, _)| name.as_bytes().starts_with(b"refs/"))
             .take_while(move |(name, _)| name.as_bytes().starts_with(prefix))
     }

@@ -53,12 +53,13 @@ impl Snapshot for MemorySnapshot {
         }))
     }
 
-    fn for_each_ref(
+    fn for_each_ref_after(
         &self,
         prefix: &[u8],
+        after: Option<&RefName>,
         visit: &mut dyn FnMut(Reference) -> ControlFlow<()>,
     ) -> Result<(), ReadError> {
-        for (name, target) in self.state.refs.below(prefix) {
+        for (name, target) in self.state.refs.below(prefix, after) {
             if visit(Reference { name: name.clone(), target: target.clone(), peeled: None }).is_break() {
                 break;
             }

@@ -1,6 +1,7 @@
 //! Commits in the order of `git rev-list`: the newest first, those that some tips reach and others do not.
 
 use super::graph::{ByTime, Flags, Graph, Node};
+use super::promised::{PromisedObjects, PromisorPacks};
 use super::settle::{Ended, Follow};
 use crate::Snapshot;
 use crate::filter::ObjectFilter;
@@ -23,6 +24,8 @@ pub struct Query {
     /// What else of the objects is left out of sets and listings. Which commits a walk goes through does not depend
     /// on it.
     pub filter: Option<Arc<ObjectFilter>>,
+    /// What happens to objects that a remote has promised to have.
+    pub promised: PromisedObjects,
 }
 
 /// How a walk finds out what it leaves out.
@@ -64,6 +67,10 @@ const SEEN: u8 = 1;
 const HIDDEN: u8 = 2;
 const QUEUED: u8 = 4;
 const WALKED: u8 = 8;
+/// A promised commit that was reached, and is not followed unless it is hidden otherwise.
+const PASSED: u8 = 16;
+/// Is not there, and was told of.
+const GONE: u8 = 32;
 
 /// How many commits more are visited after only hidden ones are left, in case the clocks of their committers
 /// were wrong.
@@ -78,6 +85,11 @@ pub struct CommitWalk<'a> {
     open: usize,
     hiding: bool,
     exclusion: Exclusion,
+    promised: PromisedObjects,
+    /// Their commits are not followed.
+    passed: Option<PromisorPacks>,
+    /// Commits that are not there, where they may be missing.
+    lacking: Vec<ObjectId>,
     /// What a walk with hidden commits has found, once it has been through them all.
     found: Option<VecDeque<Node>>,
     visited: u64,
@@ -102,6 +114,9 @@ impl<'a> CommitWalk<'a> {
             open: 0,
             hiding: !query.exclude.is_empty(),
             exclusion: query.exclusion,
+            promised: query.promised,
+            passed: (query.promised == PromisedObjects::LeftOut).then(|| PromisorPacks::of(snapshot)),
+            lacking: Vec::new(),
             found: None,
             visited: 0,
             cx,
@@ -117,8 +132,9 @@ impl<'a> CommitWalk<'a> {
         }
         for id in &query.include {
             let node = walk.graph.node(id);
-            walk.graph.require(node)?;
-            walk.enqueue(node);
+            if walk.is_followed(node)? {
+                walk.enqueue(node);
+            }
         }
         Ok(walk)
     }
@@ -190,13 +206,35 @@ impl<'a> CommitWalk<'a> {
         };
         for at in self.graph.parents(node) {
             let parent = self.graph.parent(at);
-            if !self.flags.has(parent, SEEN) {
-                self.graph.require(parent)?;
+            if !self.flags.has(parent, SEEN) && self.is_followed(parent)? {
                 self.enqueue(parent);
             }
         }
         self.flags.set(node, WALKED);
         Ok(Some(node))
+    }
+
+    /// Reads a commit that is reached; `false` when the walk does not go there.
+    fn is_followed(&mut self, node: Node) -> Result<bool, ReadError> {
+        if let Some(passed) = &self.passed
+            && passed.hold(&self.graph.id(node))
+        {
+            self.flags.set(node, HIDDEN | SEEN | PASSED);
+            return Ok(false);
+        }
+        if self.promised == PromisedObjects::Required {
+            return self.graph.require(node).map(|()| true);
+        }
+        let there = self.graph.load(node)?;
+        if !there && self.flags.set(node, GONE) {
+            self.lacking.push(self.graph.id(node));
+        }
+        Ok(there)
+    }
+
+    /// The commits that were reached and are not there, as far as the walk has come.
+    pub(super) fn lacking(&self) -> &[ObjectId] {
+        &self.lacking
     }
 
     /// All commits of a walk that hides some: what is found early may turn out to be hidden later.
@@ -206,14 +244,17 @@ impl<'a> CommitWalk<'a> {
             let hidden = self.flags.has(node, HIDDEN);
             for at in self.graph.parents(node) {
                 let parent = self.graph.parent(at);
-                match self.graph.load(parent)? {
-                    true => {}
-                    // What the hidden side lacks does not matter to anybody.
-                    false if hidden => continue,
-                    false => return Err(ReadError::Missing { id: self.graph.id(parent) }),
-                }
                 if hidden {
+                    // What the hidden side lacks does not matter to anybody.
+                    if !self.graph.load(parent)? {
+                        continue;
+                    }
                     self.hide(parent);
+                    if self.flags.has(parent, PASSED) {
+                        self.flags.clear(parent, PASSED | SEEN);
+                    }
+                } else if !self.flags.has(parent, SEEN) && !self.is_followed(parent)? {
+                    continue;
                 }
                 if !self.flags.has(parent, SEEN) {
                     self.enqueue(parent);

@@ -30,7 +30,7 @@ pub fn check_connected(
         exclude: known.to_vec(),
         ignore_missing: MissingExcludes::Ignore,
         exclusion: Exclusion::ByDate,
-        filter: None,
+        ..Query::default()
     };
     reachable(snapshot, &query, &cx.clone().quiet()).map(drop)
 }

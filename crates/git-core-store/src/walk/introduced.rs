@@ -3,7 +3,7 @@
 //! The lists are the same whoever makes them and in whatever order: what is derived from them does not depend on how
 //! threads take turns.
 
-use super::trees::{common_prefix, common_suffix};
+use super::fresh::{common_prefix, common_suffix};
 use crate::Snapshot;
 use bstr::ByteSlice as _;
 use git_core_object::tree::entry_order;
@@ -262,6 +262,15 @@ impl Pair {
             let left = self.new.len() - self.new_at;
             if left <= self.tail && left == self.old.len() - self.old_at {
                 return Ok(None);
+            }
+            // Most entries between two that differ are the same in both.
+            if let Some(end) = entry_end(format, &self.new, self.new_at) {
+                let entry = &self.new[self.new_at..end];
+                if self.old[self.old_at..].starts_with(entry) {
+                    self.old_at += entry.len();
+                    self.new_at = end;
+                    continue;
+                }
             }
             let mut entries = TreeRef::new(format, &self.new[self.new_at..]).iter();
             let Some(entry) = entries.next().transpose().map_err(damaged)? else { return Ok(None) };

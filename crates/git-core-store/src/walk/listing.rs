@@ -2,8 +2,10 @@
 
 use super::ahead;
 use super::commits::{CommitWalk, Query, WalkedCommit};
+use super::history::PathSpec;
 use super::marks::Marks;
 use super::numbers::Numbers;
+use super::promised::{PromisedObjects, PromisorPacks};
 use super::reachable::Tips;
 use super::sieve::{Rule, Sieve};
 use super::trees::{Origin, Trees, Visit};
@@ -37,6 +39,8 @@ pub enum Listed<'a> {
     Missing {
         /// Its id.
         id: ObjectId,
+        /// What it has to be.
+        kind: Kind,
     },
 }
 
@@ -55,6 +59,11 @@ pub struct ListQuery {
     pub omitted: Omitted,
     /// What happens when a tree or blob is not there.
     pub missing: MissingObjects,
+    /// With [`PromisedObjects::LeftOut`], what a promisor's packs hold is passed over. Whether what is missing was
+    /// promised is the matter of who is told.
+    pub promised: PromisedObjects,
+    /// Only what lies in these paths, if there are any, and the root trees.
+    pub paths: Vec<PathSpec>,
 }
 
 /// What a walk does about what it comes to and the repository does not have.
@@ -122,6 +131,7 @@ pub fn list_objects(
         ignore_missing: query.ignore_missing,
         exclusion: query.exclusion,
         filter: None,
+        promised: query.promised,
     };
     let filter = query.filter.as_deref();
     let mut walk = CommitWalk::new(snapshot, snapshot.shallow(), &commits, cx)?;
@@ -138,7 +148,7 @@ pub fn list_objects(
 
     let (mut buf, mut list) =
         (Vec::new(), ListQuery { filter: query.filter.clone(), ..ListQuery::default() });
-    list.hidden_trees = excluded.trees;
+    (list.hidden_trees, list.promised) = (excluded.trees, query.promised);
     for edge in walk.edges() {
         snapshot.require(&edge, &mut buf)?;
         let links = git_core_object::commit::links(edge.format(), &buf)
@@ -190,6 +200,9 @@ pub fn list_below(
 ) -> Result<(), ReadError> {
     let numbers = Numbers::new(snapshot);
     let marks = Marks::new(numbers.packed());
+    if query.promised == PromisedObjects::LeftOut {
+        PromisorPacks::of(snapshot).mark(&numbers, &marks);
+    }
     let mut trees = Trees::new(snapshot, &numbers, &marks);
     for root in &query.hidden_trees {
         match trees.walk(root, b"", Origin::Commit, &mut Quiet) {
@@ -202,7 +215,8 @@ pub fn list_below(
     }
     let filter = query.filter.as_deref();
     let rule = filter.map(Rule::new).unwrap_or_default();
-    let mut in_one_go = query.missing == MissingObjects::Tell;
+    trees.keep_to(&query.paths);
+    let mut in_one_go = query.missing == MissingObjects::Tell || !query.paths.is_empty();
     if let Some(filter) = filter {
         let sieve = match query.omitted {
             Omitted::Told => Some(Sieve::telling(filter, || marks.words(), true)),
@@ -226,7 +240,7 @@ pub fn list_below(
             continue;
         }
         match filter {
-            _ if !snapshot.contains(&named.id)? => out.missing(&named.id)?,
+            _ if !snapshot.contains(&named.id)? => out.missing(&named.id, named.kind)?,
             Some(filter) if !rule.takes_named(snapshot, filter, (&named.id, named.kind), &named.path)? => {
                 if filter.omits(named.kind) {
                     out.omitted(&named.id, number)?;
@@ -298,12 +312,12 @@ impl Visit for Show<'_> {
         Ok(())
     }
 
-    fn missing(&mut self, id: &ObjectId) -> Result<(), ReadError> {
+    fn missing(&mut self, id: &ObjectId, kind: Kind) -> Result<(), ReadError> {
         if self.missing == MissingObjects::Refuse {
             return Err(ReadError::Missing { id: *id });
         }
         if !self.stopped {
-            self.stopped = self.sink.show(Listed::Missing { id: *id }).is_break();
+            self.stopped = self.sink.show(Listed::Missing { id: *id, kind }).is_break();
         }
         Ok(())
     }

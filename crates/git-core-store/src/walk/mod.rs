@@ -13,6 +13,7 @@ mod commits;
 mod connectivity;
 mod counted;
 mod covered;
+mod fresh;
 mod graph;
 mod history;
 mod introduced;
@@ -23,6 +24,7 @@ mod merge_base;
 mod negotiate;
 mod numbers;
 mod object_set;
+mod promised;
 mod reachable;
 mod settle;
 mod shallow;
@@ -35,17 +37,18 @@ pub use commits::{CommitWalk, Exclusion, MissingExcludes, Query, WalkedCommit};
 pub use connectivity::{check_connected, check_received};
 pub use counted::{Counted, Groups, PackOrder, Story, count_for_pack};
 pub use history::{
-    History, HistoryCommit, HistoryMark, HistoryOrder, HistoryQuery, HistoryTip, NoWalk, PathSpec, Side,
-    TipRole,
+    CommitTest, History, HistoryCommit, HistoryMark, HistoryOrder, HistoryQuery, HistoryTip, NoWalk,
+    PathSpec, Side, Simplification, TipRole,
 };
 pub use lacking::reachable_named_with;
 pub use listing::{
     ListQuery, ListSink, Listed, MissingObjects, NamedObject, Omitted, list_below, list_objects,
 };
 pub use merge_base::MergeBases;
-pub use negotiate::{Haves, Ready};
+pub use negotiate::{Haves, Negotiator, Ready};
 pub use numbers::Numbers;
 pub use object_set::ObjectSet;
+pub use promised::{Promised, PromisedObjects, check_promised, has_promises};
 pub use reachable::{CountOptions, UseBitmap, list_with_bitmap, reachable, reachable_named, reachable_with};
 pub use shallow::{Bounds, bounds_at_depth, bounds_of_list, ends_met, reached_of};
 

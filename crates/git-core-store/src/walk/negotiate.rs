@@ -4,6 +4,7 @@ use super::graph::{ByTime, Flags, Graph, Node};
 use super::peel;
 use crate::Snapshot;
 use git_core_object::{Context, Kind, ObjectId, ReadError};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 const SEEN: u8 = 1;
@@ -12,7 +13,39 @@ const QUEUED: u8 = 4;
 /// Common as the server has shown, which it has yet to be told.
 const SHOWN: u8 = 8;
 
-/// What a client has, commit by commit, the newest first: git's `consecutive` negotiation.
+/// Which of the commits that a client has are offered (`fetch.negotiationAlgorithm`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Negotiator {
+    /// One after the other: the pack that comes is as small as it can be.
+    #[default]
+    Consecutive,
+    /// Ever fewer of those that lie behind one another, so that what is common is found sooner and less precisely.
+    Skipping,
+    /// None: everything is sent.
+    Noop,
+}
+
+/// How many commits are passed over before the next is offered.
+#[derive(Clone, Copy, Debug, Default)]
+struct Skip {
+    left: u64,
+    whole: u64,
+}
+
+impl Skip {
+    /// For the parents of a commit: one less, or, behind one that was offered, half as many again.
+    fn behind(self) -> Self {
+        match self.left {
+            0 => {
+                let whole = self.whole.saturating_mul(3) / 2 + 1;
+                Skip { left: whole, whole }
+            }
+            left => Skip { left: left - 1, whole: self.whole },
+        }
+    }
+}
+
+/// What a client has, commit by commit, the newest first.
 ///
 /// Commits that turn out to be common, and all that they reach, are not offered; what the server has shown to be
 /// common is offered once, since the server cannot know that we have it, too, and what it reaches is not.
@@ -23,6 +56,9 @@ pub struct Haves {
     /// Commits in the queue that may have to be offered.
     open: usize,
     visited: u64,
+    negotiator: Negotiator,
+    /// Of commits in the queue, when some are passed over.
+    skips: HashMap<Node, Skip>,
     cx: Context,
 }
 
@@ -39,13 +75,37 @@ impl Haves {
     ) -> Result<Self, ReadError> {
         let graph = Graph::new(objects, shallow);
         let (flags, queue) = (Flags::default(), ByTime::default());
-        let mut haves = Haves { graph, flags, queue, open: 0, visited: 0, cx: cx.clone() };
+        let mut haves = Haves {
+            graph,
+            flags,
+            queue,
+            open: 0,
+            visited: 0,
+            negotiator: Negotiator::default(),
+            skips: HashMap::new(),
+            cx: cx.clone(),
+        };
+        haves.tips(tips)?;
+        Ok(haves)
+    }
+
+    /// Offers what these objects reach, too. Of commits made in the same second, those that were named first come first.
+    ///
+    /// # Errors
+    /// [`ReadError`] when a commit is damaged.
+    pub fn tips(&mut self, tips: impl IntoIterator<Item = ObjectId>) -> Result<(), ReadError> {
         for tip in tips {
-            if let Some(node) = haves.commit(tip)? {
-                haves.enqueue(node);
+            if let Some(node) = self.commit(tip)? {
+                self.enqueue(node);
             }
         }
-        Ok(haves)
+        Ok(())
+    }
+
+    /// The same, by another choice; to be said before anything is offered.
+    #[must_use]
+    pub fn by(self, negotiator: Negotiator) -> Self {
+        Haves { negotiator, ..self }
     }
 
     /// Says beforehand that the server has this object, since it advertised it.
@@ -65,6 +125,9 @@ impl Haves {
     /// # Errors
     /// [`ReadError`] when a commit is damaged, or the walk was cancelled.
     pub fn next_have(&mut self) -> Result<Option<ObjectId>, ReadError> {
+        if self.negotiator == Negotiator::Noop {
+            return Ok(None);
+        }
         while self.open > 0
             && let Some(node) = self.queue.pop()
         {
@@ -75,17 +138,27 @@ impl Haves {
             let common = self.flags.has(node, COMMON);
             self.flags.clear(node, QUEUED);
             self.open -= usize::from(!common);
+            let skip = self.skips.remove(&node).unwrap_or_default();
+            let mut goes_on = false;
             for at in self.graph.parents(node) {
                 let parent = self.graph.parent(at);
                 if !self.graph.load(parent)? {
                     continue;
                 }
+                let passed = self.flags.has(parent, SEEN) && !self.flags.has(parent, QUEUED);
+                goes_on |= !passed;
                 if common || self.flags.has(node, SHOWN) {
                     self.mark_common(parent);
+                } else if self.negotiator == Negotiator::Skipping && !passed {
+                    let (skip, known) = (skip.behind(), self.skips.entry(parent).or_default());
+                    if known.whole < skip.whole {
+                        *known = skip;
+                    }
                 }
                 self.enqueue(parent);
             }
-            if !common {
+            // Where nothing lies behind it, a commit is the last chance to find what is common.
+            if !common && (skip.left == 0 || !goes_on) {
                 return Ok(Some(self.graph.id(node)));
             }
         }
@@ -136,7 +209,12 @@ impl Haves {
             }
             if self.flags.has(node, QUEUED) {
                 self.open -= 1;
-            } else if self.flags.has(node, SEEN) {
+                // Who offers one after the other gets to its parents by and by.
+                if self.negotiator != Negotiator::Skipping {
+                    continue;
+                }
+            }
+            if self.flags.has(node, SEEN) {
                 stack.extend(self.graph.parents(node).map(|at| self.graph.parent(at)));
             }
         }

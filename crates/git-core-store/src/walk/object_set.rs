@@ -69,6 +69,17 @@ impl ObjectSet {
         self.beyond = beyond;
     }
 
+    /// Takes out objects by their numbers.
+    pub(super) fn take_out(&mut self, numbers: &[u32]) {
+        for number in numbers {
+            if let Some(word) = self.words.get_mut(*number as usize / 64) {
+                let bit = 1u64 << (number % 64);
+                self.len -= u64::from(*word & bit != 0);
+                *word &= !bit;
+            }
+        }
+    }
+
     /// Takes out every object that `keep` does not want.
     pub fn retain(&mut self, mut keep: impl FnMut(&Numbers, u32) -> bool) {
         for word in 0..self.words.len() {

@@ -6,6 +6,7 @@ use super::marks::{Marks, Sighting, Sightings};
 use super::numbers::Numbers;
 use super::object_set::{ObjectSet, bits};
 use super::peel;
+use super::promised::{PromisedObjects, PromisorPacks, check_promised};
 use super::sieve::{Rule, Sieve};
 use super::trees::{Origin, Trees, Visit};
 use crate::filter::ObjectFilter;
@@ -32,7 +33,8 @@ const PARTS: usize = 32;
 ///
 /// # Errors
 /// [`ReadError`] when something on the way is missing or damaged, or the walk was cancelled. Every blob that
-/// is in no pack is looked for too; a pack's index is believed.
+/// is in no pack is looked for too; a pack's index is believed. What `query.promised` lets be missing must have been
+/// promised.
 pub fn reachable(snapshot: &dyn Snapshot, query: &Query, cx: &Context) -> Result<ObjectSet, ReadError> {
     walk(snapshot, query, None, cx)
 }
@@ -73,8 +75,9 @@ pub fn reachable_with(
     options: &CountOptions,
     cx: &Context,
 ) -> Result<ObjectSet, ReadError> {
-    // A bitmap does not know where objects lie.
+    // A bitmap does not know where objects lie, nor which are promised.
     if options.bitmap == UseBitmap::IfThere
+        && query.promised == PromisedObjects::Required
         && !query.filter.as_ref().is_some_and(|filter| filter.asks_for_place())
         && let Some(bitmap) = snapshot.bitmap()
         && let Some(set) = with_bitmap(snapshot, &bitmap, query, cx)?
@@ -168,15 +171,24 @@ fn walk(
     let numbers = Numbers::new(snapshot);
     let marks = Marks::new(numbers.packed());
     let progress = Mutex::new(cx.task(Phase::Counting, None));
+    let lacking = (query.promised != PromisedObjects::Required).then(Mutex::default);
 
     let excluded = Tips::sort(snapshot, &query.exclude, query.ignore_missing)?;
-    let included = Tips::sort(snapshot, &query.include, MissingExcludes::Refuse)?;
+    let mut gone = Vec::new();
+    let included = match &lacking {
+        None => Tips::sort(snapshot, &query.include, MissingExcludes::Refuse)?,
+        Some(_) => Tips::there(snapshot, &query.include, &mut gone)?,
+    };
+    if query.promised == PromisedObjects::LeftOut {
+        PromisorPacks::of(snapshot).mark(&numbers, &marks);
+    }
     let commits = Query {
         include: included.commits.clone(),
         exclude: excluded.commits.clone(),
         ignore_missing: query.ignore_missing,
         exclusion: query.exclusion,
         filter: None,
+        promised: query.promised,
     };
     let mut walk = CommitWalk::new(snapshot, snapshot.shallow(), &commits, cx)?;
     let (mut walked, mut roots) = (Vec::new(), Vec::new());
@@ -192,6 +204,7 @@ fn walk(
             .map_err(|e| ReadError::corrupt(format_args!("commit {edge}"), e))?;
         hidden_roots.push(links.tree);
     }
+    gone.extend_from_slice(walk.lacking());
     drop(walk);
 
     let mut all = Walk {
@@ -200,6 +213,7 @@ fn walk(
         marks: &marks,
         seen: seen.as_ref(),
         sifted: None,
+        lacking: lacking.as_ref(),
         progress: &progress,
         cx,
     };
@@ -247,7 +261,14 @@ fn walk(
     all.trees(&roots, Side::Wanted, rank.saturating_add(included.trees.len() as u32))?;
 
     let marks = sifted.map_or(marks, |sifted| sifted.shown);
-    Ok(finish(numbers, &marks, hidden, seen, progress))
+    let Some(lacking) = lacking else { return Ok(finish(numbers, &marks, hidden, seen, progress)) };
+    let lacking = lacking.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let absent: Vec<u32> = lacking.iter().map(|id| numbers.number(id)).collect();
+    let mut set = finish(numbers, &marks, hidden, seen, progress);
+    set.take_out(&absent);
+    gone.extend(lacking);
+    check_promised(snapshot, gone, cx)?;
+    Ok(set)
 }
 
 /// What a filter lets through.
@@ -303,6 +324,7 @@ fn with_bitmap(
         marks: &marks,
         seen: None,
         sifted: None,
+        lacking: None,
         progress: &progress,
         cx,
     };
@@ -352,11 +374,24 @@ impl Tips {
         ids: &[ObjectId],
         missing: MissingExcludes,
     ) -> Result<Self, ReadError> {
+        let mut gone = Vec::new();
+        let tips = Self::there(snapshot, ids, &mut gone)?;
+        match gone.first() {
+            Some(id) if missing == MissingExcludes::Refuse => Err(ReadError::Missing { id: *id }),
+            _ => Ok(tips),
+        }
+    }
+
+    /// As far as they are there; what is not is added to `gone`.
+    fn there(snapshot: &dyn Snapshot, ids: &[ObjectId], gone: &mut Vec<ObjectId>) -> Result<Self, ReadError> {
         let (mut tips, mut buf) = (Tips::default(), Vec::new());
         for id in ids {
             let (id, kind) = match peel(snapshot, *id, &mut buf, &mut tips.tags) {
                 Ok(found) => found,
-                Err(ReadError::Missing { .. }) if missing == MissingExcludes::Ignore => continue,
+                Err(ReadError::Missing { id }) => {
+                    gone.push(id);
+                    continue;
+                }
                 Err(error) => return Err(error),
             };
             match kind {
@@ -384,6 +419,8 @@ struct Walk<'a> {
     marks: &'a Marks,
     seen: Option<&'a Sightings>,
     sifted: Option<&'a Sifted<'a>>,
+    /// What is met and not there, where it may be missing.
+    lacking: Option<&'a Mutex<Vec<ObjectId>>>,
     progress: &'a Mutex<Task>,
     cx: &'a Context,
 }
@@ -452,7 +489,9 @@ impl Walk<'_> {
         rank: u32,
     ) -> Result<(), ReadError> {
         let shown = self.sifted.map(|sifted| &sifted.shown);
-        let mut count = Count { met: 0, rank, seen: self.seen, marks: self.marks, shown, cx: self.cx };
+        let lacking = self.lacking.filter(|_| side != Side::Hidden);
+        let mut count =
+            Count { met: 0, rank, seen: self.seen, marks: self.marks, shown, lacking, cx: self.cx };
         let origin = if side == Side::Named { Origin::Named } else { Origin::Commit };
         for (rank, root) in (rank..).zip(roots) {
             count.rank = rank;
@@ -475,10 +514,17 @@ struct Count<'a> {
     seen: Option<&'a Sightings>,
     marks: &'a Marks,
     shown: Option<&'a Marks>,
+    lacking: Option<&'a Mutex<Vec<ObjectId>>>,
     cx: &'a Context,
 }
 
 impl Visit for Count<'_> {
+    fn missing(&mut self, id: &ObjectId, _: Kind) -> Result<(), ReadError> {
+        let Some(lacking) = self.lacking else { return Err(ReadError::Missing { id: *id }) };
+        lacking.lock().unwrap_or_else(PoisonError::into_inner).push(*id);
+        Ok(())
+    }
+
     fn object(&mut self, _: &ObjectId, number: u32, _: Kind, path: &[u8]) -> Result<(), ReadError> {
         self.met += 1;
         if let Some(shown) = self.shown {

@@ -126,7 +126,7 @@ impl<'a> Sieve<'a> {
         };
         let mut stack = Vec::new();
         match self.open(trees, root, number, path, depth, within) {
-            Err(ReadError::Missing { id }) if id == *root => return visit.missing(root),
+            Err(ReadError::Missing { id }) if id == *root => return visit.missing(root, Kind::Tree),
             opened => stack.extend(opened?),
         }
         if named || self.rule.trees {
@@ -151,7 +151,7 @@ impl<'a> Sieve<'a> {
                 _ => Kind::Blob,
             };
             let (id, number) = (entry.id, trees.numbers.number(&entry.id));
-            if has(&self.hidden, number) {
+            if has(&self.hidden, number) || !trees.is_within(&path, entry.name, kind) {
                 continue;
             }
             let path_len = path.len();
@@ -168,7 +168,7 @@ impl<'a> Sieve<'a> {
             let within = decide(self.filter.sparse(), &path, PathKind::Directory, &frame.within);
             let opened = match self.open(trees, &id, number, &path, depth.saturating_add(1), within) {
                 Err(ReadError::Missing { id: gone }) if gone == id => {
-                    visit.missing(&id)?;
+                    visit.missing(&id, Kind::Tree)?;
                     path.truncate(path_len);
                     continue;
                 }
@@ -216,12 +216,12 @@ impl<'a> Sieve<'a> {
         match weighed {
             Ok(true) => {}
             Ok(false) => return if self.tells { visit.omitted(id, number) } else { Ok(()) },
-            Err(ReadError::Missing { .. }) => return visit.missing(id),
+            Err(ReadError::Missing { .. }) => return visit.missing(id, Kind::Blob),
             Err(error) => return Err(error),
         }
         if self.rule.blobs && trees.marks.insert(number) {
             if number >= trees.numbers.packed() && !trees.objects.contains(id)? {
-                return visit.missing(id);
+                return visit.missing(id, Kind::Blob);
             }
             visit.object(id, number, Kind::Blob, path)?;
         }

@@ -1,9 +1,10 @@
 //! Going through trees so that each object is met once, and the unchanged part of a tree not at all.
 //!
 //! Of two versions of a directory most entries are equal, and those of the earlier one have been met. So each
-//! worker keeps the last version of every path, and looks only at the stretch between the common beginning and
-//! the common end of the two.
+//! worker keeps the last version of every path, and looks only at the entries in which the two differ.
 
+use super::fresh::Version;
+use super::history::PathSpec;
 use super::marks::Marks;
 use super::numbers::Numbers;
 use super::sieve::{Rule, Sieve};
@@ -27,7 +28,7 @@ pub(super) trait Visit {
     }
 
     /// A tree or blob is not there.
-    fn missing(&mut self, id: &ObjectId) -> Result<(), ReadError> {
+    fn missing(&mut self, id: &ObjectId, _: Kind) -> Result<(), ReadError> {
         Err(ReadError::Missing { id: *id })
     }
 
@@ -54,6 +55,8 @@ pub(super) struct Trees<'a> {
     pub(super) marks: &'a Marks,
     /// What is passed over although it is not marked; others may add to it meanwhile.
     passed: Option<&'a Marks>,
+    /// Only what these name is gone into, if there are any.
+    paths: &'a [PathSpec],
     /// What is let through wherever it is met.
     rule: Rule,
     /// The filter, where it depends on the place.
@@ -62,14 +65,10 @@ pub(super) struct Trees<'a> {
     last: HashMap<u64, Version>,
     kept: usize,
     spare: Vec<Version>,
+    /// Emptied lists of entries, as many as a walk was deep.
+    lists: Vec<Vec<u32>>,
+    met: Met,
     path: Vec<u8>,
-}
-
-/// The content of a tree, and where its entries begin.
-#[derive(Default)]
-struct Version {
-    content: Vec<u8>,
-    starts: Vec<u32>,
 }
 
 /// A tree that is being gone through.
@@ -78,10 +77,10 @@ struct Frame {
     key: u64,
     path_len: usize,
     now: Version,
-    /// The next entry to look at.
+    /// Where the entries begin that have not been met.
+    fresh: Vec<u32>,
+    /// The next of them.
     next: usize,
-    /// Entries from here on have been met.
-    end: usize,
 }
 
 impl<'a> Trees<'a> {
@@ -92,11 +91,14 @@ impl<'a> Trees<'a> {
             numbers,
             marks,
             passed: None,
+            paths: &[],
             rule: Rule::default(),
             sieve: None,
             last: HashMap::new(),
             kept: 0,
             spare: Vec::new(),
+            lists: Vec::new(),
+            met: Met::default(),
             path: Vec::new(),
         }
     }
@@ -109,6 +111,28 @@ impl<'a> Trees<'a> {
     /// From here on, what is marked here is passed over, with all that is in it.
     pub(super) fn pass_over(&mut self, passed: &'a Marks) {
         self.passed = Some(passed);
+    }
+
+    /// From here on, only what lies in these paths is gone into; root trees always are.
+    pub(super) fn keep_to(&mut self, paths: &'a [PathSpec]) {
+        self.paths = paths;
+    }
+
+    /// Whether an entry of the directory that the walk is in lies in the paths that it keeps to.
+    pub(super) fn is_within(&self, directory: &[u8], name: &[u8], kind: Kind) -> bool {
+        if self.paths.is_empty() {
+            return true;
+        }
+        let mut path = directory.to_vec();
+        if !path.is_empty() {
+            path.push(b'/');
+        }
+        path.extend_from_slice(name);
+        if self.paths.iter().any(|spec| spec.matches(&path)) {
+            return true;
+        }
+        path.push(b'/');
+        kind == Kind::Tree && self.paths.iter().any(|spec| spec.may_be_in(&path))
     }
 
     fn is_passed(&self, number: u32) -> bool {
@@ -141,7 +165,7 @@ impl<'a> Trees<'a> {
         if self.rule.trees || self.rule.blobs {
             match self.open(root, path_key(path)) {
                 Ok(frame) => stack.push(frame),
-                Err(ReadError::Missing { id }) if id == *root => return visit.missing(root),
+                Err(ReadError::Missing { id }) if id == *root => return visit.missing(root, Kind::Tree),
                 Err(error) => return Err(error),
             }
         }
@@ -151,22 +175,28 @@ impl<'a> Trees<'a> {
         self.path.clear();
         self.path.extend_from_slice(path);
         while let Some(frame) = stack.last_mut() {
-            if frame.next == frame.end {
+            let Some(start) = frame.fresh.get(frame.next) else {
                 let frame = stack.pop().expect("the loop has just looked at it");
                 self.path.truncate(frame.path_len);
                 self.keep(frame.key, frame.now);
+                self.lists.push(frame.fresh);
                 continue;
-            }
-            let start = frame.now.starts[frame.next] as usize;
+            };
             frame.next += 1;
-            let (entry, _) = entry_at(self.format, &frame.id, &frame.now.content, start)?;
+            let (entry, _) = entry_at(self.format, &frame.id, &frame.now.content, *start as usize)?;
             let kind = match entry.mode.kind() {
                 EntryKind::Commit => continue,
                 EntryKind::Tree => Kind::Tree,
                 _ if !self.rule.blobs => continue,
                 _ => Kind::Blob,
             };
+            if !self.is_within(&self.path, entry.name, kind) {
+                continue;
+            }
             let id = entry.id;
+            if self.met.remember(&id) {
+                continue;
+            }
             let number = self.numbers.number(&id);
             if self.is_passed(number) || !self.marks.insert(number) {
                 continue;
@@ -174,13 +204,13 @@ impl<'a> Trees<'a> {
             if kind == Kind::Blob {
                 match self.rule.weigh(self.objects, &id) {
                     Ok(true) if number >= self.numbers.packed() && !self.objects.contains(&id)? => {
-                        visit.missing(&id)?;
+                        visit.missing(&id, kind)?;
                         continue;
                     }
                     Ok(true) => {}
                     Ok(false) => continue,
                     Err(ReadError::Missing { .. }) => {
-                        visit.missing(&id)?;
+                        visit.missing(&id, kind)?;
                         continue;
                     }
                     Err(error) => return Err(error),
@@ -206,7 +236,7 @@ impl<'a> Trees<'a> {
                         stack.push(Frame { path_len: parent_len, ..child });
                     }
                     Err(ReadError::Missing { id: gone }) if gone == id => {
-                        visit.missing(&id)?;
+                        visit.missing(&id, kind)?;
                         self.path.truncate(parent_len);
                     }
                     Err(error) => return Err(error),
@@ -219,40 +249,20 @@ impl<'a> Trees<'a> {
         Ok(())
     }
 
-    /// Reads a tree and finds the stretch of it that the last version of the same path does not have.
+    /// Reads a tree and finds the entries of it that the last version of the same path does not have.
     fn open(&mut self, id: &ObjectId, key: u64) -> Result<Frame, ReadError> {
         let mut now = self.spare.pop().unwrap_or_default();
         let actual = self.objects.require(id, &mut now.content)?;
         if actual != Kind::Tree {
             return Err(ReadError::WrongKind { id: *id, expected: Kind::Tree, actual });
         }
-        now.starts.clear();
         let old = self.last.remove(&key).unwrap_or_default();
         self.kept -= old.bytes().min(self.kept);
-        let same = common_prefix(&old.content, &now.content);
-        // An entry is the same if all of it lies in the common beginning.
-        let met = old.starts.partition_point(|start| *start as usize <= same).saturating_sub(1);
-        let met = if same == old.content.len() { old.starts.len() } else { met };
-        now.starts.extend_from_slice(&old.starts[..met]);
-        let mut at = old.starts.get(met).map_or(old.content.len(), |start| *start as usize);
-        let tail = common_suffix(&old.content[at..], &now.content[at..]);
-        let mut end = None;
-        while at < now.content.len() {
-            let left = now.content.len() - at;
-            if left <= tail
-                && let Ok(from) = old.starts.binary_search(&((old.content.len() - left) as u32))
-            {
-                end = Some(now.starts.len());
-                let shift = now.content.len() as i64 - old.content.len() as i64;
-                now.starts.extend(old.starts[from..].iter().map(|s| (i64::from(*s) + shift) as u32));
-                break;
-            }
-            now.starts.push(at as u32);
-            at = entry_at(self.format, id, &now.content, at)?.1;
-        }
+        let mut fresh = self.lists.pop().unwrap_or_default();
+        fresh.clear();
+        now.compare(&old, self.format, id, &mut fresh)?;
         self.recycle(old);
-        let end = end.unwrap_or(now.starts.len());
-        Ok(Frame { id: *id, key, path_len: 0, now, next: met, end })
+        Ok(Frame { id: *id, key, path_len: 0, now, fresh, next: 0 })
     }
 
     fn keep(&mut self, key: u64, version: Version) {
@@ -274,9 +284,23 @@ impl<'a> Trees<'a> {
     }
 }
 
-impl Version {
-    fn bytes(&self) -> usize {
-        self.content.capacity() + self.starts.capacity() * size_of::<u32>()
+/// Ids that were met lately, each in the one place that its bytes say: where branches take turns in a walk, the same few
+/// versions are met again and again, and looking an id up in an index costs more than all else about it.
+#[derive(Default)]
+struct Met(Vec<Option<ObjectId>>);
+
+impl Met {
+    const PLACES: usize = 1 << 15;
+
+    /// Whether it is known to have been met; from now on it is.
+    fn remember(&mut self, id: &ObjectId) -> bool {
+        if self.0.is_empty() {
+            self.0.resize(Self::PLACES, None);
+        }
+        // Ids are digests: some of their bytes are as good as a hash.
+        let bytes = id.as_bytes();
+        let place = &mut self.0[usize::from(u16::from_le_bytes([bytes[4], bytes[5]])) % Self::PLACES];
+        place.replace(*id) == Some(*id)
     }
 }
 
@@ -298,17 +322,4 @@ pub(super) fn entry_at<'c>(
 fn path_key(path: &[u8]) -> u64 {
     use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
     BuildHasherDefault::<DefaultHasher>::default().hash_one(path)
-}
-
-/// How many bytes two slices have in common at their beginning.
-pub(super) fn common_prefix(a: &[u8], b: &[u8]) -> usize {
-    let whole = a.chunks_exact(64).zip(b.chunks_exact(64)).take_while(|(a, b)| a == b).count() * 64;
-    whole + a[whole..].iter().zip(&b[whole..]).take_while(|(a, b)| a == b).count()
-}
-
-/// How many bytes two slices have in common at their end.
-pub(super) fn common_suffix(a: &[u8], b: &[u8]) -> usize {
-    let whole = a.rchunks_exact(64).zip(b.rchunks_exact(64)).take_while(|(a, b)| a == b).count() * 64;
-    let (a, b) = (&a[..a.len() - whole], &b[..b.len() - whole]);
-    whole + a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count()
 }

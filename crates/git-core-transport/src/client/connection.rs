@@ -4,13 +4,16 @@ use super::child::{Complaints, spawn};
 use super::stateful::{Duplex, Stateful};
 use super::{Advertisement, ConnectOptions, TransportError, drive, git, ssh};
 use crate::url::{GitUrl, Scheme};
+use bstr::BString;
 use bytes::Bytes;
 use git_core_object::Context;
 use git_core_protocol::client::{self, ClientError, Handshake};
 use git_core_protocol::pkt_line::{self, Packet};
 use git_core_protocol::sideband::Band;
+use git_core_protocol::trace::{PacketObserver, Seat, Tap, Way};
 use git_core_protocol::{ProtocolVersion, Service};
 use std::process::Command;
+use std::sync::Arc;
 
 /// A connection to a server that has introduced itself. [`ls_refs`](super::ls_refs), [`fetch`](super::fetch)
 /// and [`push`](super::push) talk over it.
@@ -18,6 +21,9 @@ pub struct Connection {
     pub(super) carrier: Carrier,
     server: Advertisement,
     service: Service,
+    session_id: Option<BString>,
+    /// What watches the two directions, if somebody does.
+    taps: Option<(Tap, Tap)>,
 }
 
 pub(super) enum Carrier {
@@ -25,6 +31,23 @@ pub(super) enum Carrier {
     Stateful(Stateful, Option<(String, Complaints)>),
     #[cfg(feature = "http")]
     Http(Box<super::http::Http>),
+}
+
+/// What of the options counts once there is a connection.
+struct Manners {
+    limits: client::ClientLimits,
+    session_id: Option<BString>,
+    observer: Option<Arc<dyn PacketObserver>>,
+}
+
+impl Manners {
+    fn of(options: &ConnectOptions) -> Self {
+        Manners {
+            limits: options.limits.clone(),
+            session_id: options.session_id.clone(),
+            observer: options.observer.clone(),
+        }
+    }
 }
 
 /// Connects to a server by `git://`, ssh or HTTP, and reads its greeting.
@@ -39,7 +62,7 @@ pub fn connect(
     options: ConnectOptions,
     cx: &Context,
 ) -> Result<Connection, TransportError> {
-    let limits = options.limits.clone();
+    let manners = Manners::of(&options);
     let carrier = match url.scheme() {
         Scheme::Git => Carrier::Stateful(git::connect(url, service, &options)?, None),
         Scheme::Ssh => {
@@ -61,7 +84,7 @@ pub fn connect(
             return Err(TransportError::Unsupported { url: url.clone(), reason: "it is local" });
         }
     };
-    Connection::greet(carrier, service, &limits, cx)
+    Connection::greet(carrier, service, manners, cx)
 }
 
 impl Connection {
@@ -76,7 +99,7 @@ impl Connection {
         cx: &Context,
     ) -> Result<Self, TransportError> {
         let carrier = Carrier::Stateful(Stateful::new(duplex, options.idle_timeout, None)?, None);
-        Self::greet(carrier, service, &options.limits, cx)
+        Self::greet(carrier, service, Manners::of(options), cx)
     }
 
     /// Starts a server program (`git-upload-pack /path`, say) and talks to its standard input and output.
@@ -95,17 +118,26 @@ impl Connection {
         };
         let program = command.get_program().to_string_lossy().into_owned();
         let (stateful, complaints) = spawn(command, options.idle_timeout)?;
-        Self::greet(Carrier::Stateful(stateful, Some((program, complaints))), service, &options.limits, cx)
+        let carrier = Carrier::Stateful(stateful, Some((program, complaints)));
+        Self::greet(carrier, service, Manners::of(options), cx)
     }
 
     fn greet(
         carrier: Carrier,
         service: Service,
-        limits: &client::ClientLimits,
+        manners: Manners,
         cx: &Context,
     ) -> Result<Self, TransportError> {
-        let mut connection = Connection { carrier, server: Advertisement::default(), service };
-        let mut machine = Handshake::new(service, limits);
+        let Manners { limits, session_id, observer } = manners;
+        let tap = |way| move |observer| Tap::new(observer, Seat::Client, way);
+        let taps = observer.map(|one| (tap(Way::Sent)(one.clone()), tap(Way::Received)(one)));
+        let mut connection =
+            Connection { carrier, server: Advertisement::default(), service, session_id, taps };
+        if service == Service::UploadArchive {
+            // Such a server waits to be asked.
+            return Ok(connection);
+        }
+        let mut machine = Handshake::new(service, &limits);
         drive::drive(&mut connection, &mut machine, &mut drive::NoOwner, cx)?;
         connection.server = machine.finish()?;
         Ok(connection)
@@ -121,6 +153,11 @@ impl Connection {
         self.service
     }
 
+    /// What this session is called in the logs of the client, if servers are told.
+    pub const fn session_id(&self) -> Option<&BString> {
+        self.session_id.as_ref()
+    }
+
     /// Whether the server remembers what was said before.
     pub const fn kind(&self) -> client::Connection {
         match &self.carrier {
@@ -134,6 +171,9 @@ impl Connection {
     /// all but the server's log.
     pub fn hang_up(mut self) {
         if let Carrier::Stateful(stateful, _) = &mut self.carrier {
+            if let Some((sent, _)) = &mut self.taps {
+                sent.bytes(b"0000");
+            }
             if stateful.send(b"0000").is_ok() {
                 let _ = stateful.flush();
             }
@@ -142,6 +182,9 @@ impl Connection {
     }
 
     pub(super) fn send(&mut self, bytes: &[u8], cx: &Context) -> Result<(), TransportError> {
+        if let Some((sent, _)) = &mut self.taps {
+            sent.bytes(bytes);
+        }
         let sent = match &mut self.carrier {
             Carrier::Stateful(stateful, _) => {
                 cx.check()?;
@@ -157,17 +200,27 @@ impl Connection {
         let ended = match &mut self.carrier {
             Carrier::Stateful(stateful, _) => stateful.flush(),
             #[cfg(feature = "http")]
-            Carrier::Http(http) => http.end_request(cx),
+            Carrier::Http(http) => {
+                if let Some((sent, received)) = &mut self.taps {
+                    sent.restart();
+                    received.restart();
+                }
+                http.end_request(cx)
+            }
         };
         ended.map_err(|error| self.reason(error))
     }
 
     pub(super) fn read(&mut self, cx: &Context) -> Result<Option<Bytes>, TransportError> {
-        match &mut self.carrier {
+        let read = match &mut self.carrier {
             Carrier::Stateful(stateful, _) => stateful.read(cx),
             #[cfg(feature = "http")]
             Carrier::Http(http) => http.read(cx),
+        };
+        if let (Ok(Some(bytes)), Some((_, received))) = (&read, &mut self.taps) {
+            received.bytes(bytes);
         }
+        read
     }
 
     /// A server that stops listening has usually said why.

@@ -1,12 +1,16 @@
 //! The loop that carries a machine over a connection, and the three conversations as functions.
 
 use super::{
-    AdvertisedRef, Command, Connection, FetchOptions, GraphWalker, LsRefsOptions, PushOptions, PushReport,
-    TransportError,
+    AdvertisedRef, Command, Connection, FetchOptions, GraphWalker, LsRefsOptions, ObjectInfoOptions,
+    PushOptions, PushReport, TransportError,
 };
+use bstr::BString;
 use bytes::{Buf as _, Bytes};
 use git_core_object::{BoxError, Context, ObjectId};
-use git_core_protocol::client::{Ack, Action, ClientError, Fetch, LsRefs, Machine, Push};
+use git_core_protocol::client::{
+    Ack, Action, BundleUris, ClientError, Fetch, FetchArchive, LsRefs, Machine, Negotiate, NegotiateOptions,
+    ObjectInfo, PackUri, Push,
+};
 use git_core_protocol::{ProtocolVersion, ShallowUpdate};
 use std::ops::ControlFlow;
 
@@ -85,11 +89,30 @@ pub fn ls_refs(
     if connection.advertisement().version != ProtocolVersion::V2 {
         return Ok(connection.advertisement().refs.iter().filter(|entry| wanted(entry)).cloned().collect());
     }
-    let mut machine = LsRefs::new(connection.advertisement(), options)?;
+    let mut options = options.clone();
+    options.session_id = connection.session_id().cloned();
+    let mut machine = LsRefs::new(connection.advertisement(), &options)?;
     drive(connection, &mut machine, &mut NoOwner, cx)?;
     let mut refs = machine.finish();
     refs.retain(wanted);
     Ok(refs)
+}
+
+/// The sizes in bytes of these objects of the server, in their order; none for one that it does not have.
+///
+/// # Errors
+/// [`TransportError`], also when the server does not tell sizes.
+pub fn object_info(
+    connection: &mut Connection,
+    ids: impl IntoIterator<Item = ObjectId>,
+    options: &ObjectInfoOptions,
+    cx: &Context,
+) -> Result<Vec<Option<u64>>, TransportError> {
+    let mut options = options.clone();
+    options.session_id = connection.session_id().cloned();
+    let mut machine = ObjectInfo::new(connection.advertisement(), ids, &options)?;
+    drive(connection, &mut machine, &mut NoOwner, cx)?;
+    Ok(machine.finish())
 }
 
 /// Fetches a pack that has what `wants` reach and `walker` does not offer. The pack's bytes go to `sink` as
@@ -109,10 +132,30 @@ pub fn fetch(
     cx: &Context,
 ) -> Result<ShallowUpdate, TransportError> {
     let mut options = options.clone();
+    options.uri_protocols.clear();
+    fetch_parts(connection, wants, &options, walker, sink, cx).map(|(update, _)| update)
+}
+
+/// As [`fetch`], from a server that may leave parts of the pack to be fetched from elsewhere, by one of the
+/// [protocols](FetchOptions::uri_protocols) that are named. Where these parts are is the second thing given;
+/// fetching them, with [`download`](super::download) if they are on the web, is left to the caller.
+///
+/// # Errors
+/// As [`fetch`].
+pub fn fetch_parts(
+    connection: &mut Connection,
+    wants: impl IntoIterator<Item = ObjectId>,
+    options: &FetchOptions,
+    walker: &mut dyn GraphWalker,
+    sink: &mut dyn FnMut(&[u8]) -> Result<(), BoxError>,
+    cx: &Context,
+) -> Result<(ShallowUpdate, Vec<PackUri>), TransportError> {
+    let mut options = options.clone();
     options.connection = connection.kind();
+    options.session_id = connection.session_id().cloned();
     let mut machine = Fetch::new(connection.advertisement(), wants, &options)?;
     drive(connection, &mut machine, &mut Fetcher { walker, sink, batch: Vec::new() }, cx)?;
-    Ok(machine.shallow_update().clone())
+    Ok((machine.shallow_update().clone(), machine.pack_uris().to_vec()))
 }
 
 struct Fetcher<'a> {
@@ -123,12 +166,7 @@ struct Fetcher<'a> {
 
 impl Owner<Fetch> for Fetcher<'_> {
     fn haves(&mut self, machine: &mut Fetch, count: usize) -> Result<(), BoxError> {
-        self.batch.clear();
-        while self.batch.len() < count
-            && let Some(id) = self.walker.next_have()?
-        {
-            self.batch.push(id);
-        }
+        take(self.walker, count, &mut self.batch)?;
         machine.haves(&self.batch);
         Ok(())
     }
@@ -140,6 +178,92 @@ impl Owner<Fetch> for Fetcher<'_> {
     fn pack(&mut self, bytes: &[u8]) -> Result<(), BoxError> {
         (self.sink)(bytes)
     }
+}
+
+/// The bundles that the server says may be had elsewhere, `key=value` a line; `None` where it cannot be asked.
+///
+/// # Errors
+/// [`TransportError`].
+pub fn bundle_uris(
+    connection: &mut Connection,
+    cx: &Context,
+) -> Result<Option<Vec<BString>>, TransportError> {
+    if !BundleUris::is_offered(connection.advertisement()) {
+        return Ok(None);
+    }
+    let mut machine = BundleUris::new(connection.advertisement(), connection.session_id())?;
+    drive(connection, &mut machine, &mut NoOwner, cx)?;
+    Ok(Some(machine.finish()))
+}
+
+/// Fetches the archive that these arguments of `git archive` ask for; its bytes go to `sink` as they come, and
+/// what the server says of it to `cx`.
+///
+/// # Errors
+/// [`TransportError`]; [`TransportError::Caller`] when the sink failed.
+pub fn fetch_archive(
+    connection: &mut Connection,
+    arguments: &[impl AsRef<[u8]>],
+    sink: &mut dyn FnMut(&[u8]) -> Result<(), BoxError>,
+    cx: &Context,
+) -> Result<(), TransportError> {
+    let mut machine = FetchArchive::new(arguments)?;
+    drive(connection, &mut machine, &mut Taker { sink }, cx)
+}
+
+struct Taker<'a> {
+    sink: &'a mut dyn FnMut(&[u8]) -> Result<(), BoxError>,
+}
+
+impl Owner<FetchArchive> for Taker<'_> {
+    fn pack(&mut self, bytes: &[u8]) -> Result<(), BoxError> {
+        (self.sink)(bytes)
+    }
+}
+
+/// Finds out what of that which `walker` offers the server has, without fetching anything.
+///
+/// # Errors
+/// [`TransportError`]; [`TransportError::Caller`] when the walker failed.
+pub fn negotiate(
+    connection: &mut Connection,
+    options: &NegotiateOptions,
+    walker: &mut dyn GraphWalker,
+    cx: &Context,
+) -> Result<Vec<ObjectId>, TransportError> {
+    let mut options = options.clone();
+    options.session_id = connection.session_id().cloned();
+    let mut machine = Negotiate::new(connection.advertisement(), &options)?;
+    drive(connection, &mut machine, &mut Negotiator { walker, batch: Vec::new() }, cx)?;
+    Ok(machine.common().to_vec())
+}
+
+struct Negotiator<'a> {
+    walker: &'a mut dyn GraphWalker,
+    batch: Vec<ObjectId>,
+}
+
+impl Owner<Negotiate> for Negotiator<'_> {
+    fn haves(&mut self, machine: &mut Negotiate, count: usize) -> Result<(), BoxError> {
+        take(self.walker, count, &mut self.batch)?;
+        machine.haves(&self.batch);
+        Ok(())
+    }
+
+    fn ack(&mut self, ack: &Ack) -> Result<(), BoxError> {
+        self.walker.ack(ack)
+    }
+}
+
+/// The next commits that a walker offers.
+fn take(walker: &mut dyn GraphWalker, count: usize, batch: &mut Vec<ObjectId>) -> Result<(), BoxError> {
+    batch.clear();
+    while batch.len() < count
+        && let Some(id) = walker.next_have()?
+    {
+        batch.push(id);
+    }
+    Ok(())
 }
 
 /// What the source of a pack says after each piece: whether there is more.
@@ -157,7 +281,9 @@ pub fn push(
     source: &mut (dyn FnMut(&mut Vec<u8>) -> SourceStep + '_),
     cx: &Context,
 ) -> Result<PushReport, TransportError> {
-    let mut machine = Push::new(connection.advertisement(), commands, options)?;
+    let mut options = options.clone();
+    options.session_id = connection.session_id().cloned();
+    let mut machine = Push::new(connection.advertisement(), commands, &options)?;
     drive(connection, &mut machine, &mut Pusher { source, piece: Vec::new(), ended: false }, cx)?;
     Ok(machine.finish())
 }

@@ -1,10 +1,13 @@
 //! How connections are made.
 
 use super::credentials::CredentialSource;
+use bstr::BString;
 use git_core_protocol::ProtocolVersion;
 use git_core_protocol::client::{ClientLimits, DEFAULT_AGENT};
+use git_core_protocol::trace::PacketObserver;
 use std::ffi::OsString;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How a connection is made; [`Default`] suits a command.
@@ -24,14 +27,20 @@ pub struct ConnectOptions {
     pub upload_pack: OsString,
     /// See [`upload_pack`](Self::upload_pack).
     pub receive_pack: OsString,
+    /// See [`upload_pack`](Self::upload_pack).
+    pub upload_archive: OsString,
     /// What an HTTP client calls itself.
     pub user_agent: String,
+    /// What this session is called in the client's logs, told to servers that tell theirs (`transfer.advertiseSID`).
+    pub session_id: Option<BString>,
     /// Headers that go with each HTTP request; dropped when a redirect leads to another host.
     pub extra_headers: Vec<(String, String)>,
     /// Who is asked for a user name and password; nobody if none.
     pub credentials: Option<Box<dyn CredentialSource>>,
     /// A larger request body is sent in chunks while it is made, instead of being put together first.
     pub post_buffer: usize,
+    /// Is shown every packet of the conversation.
+    pub observer: Option<Arc<dyn PacketObserver>>,
 }
 
 impl Default for ConnectOptions {
@@ -44,10 +53,13 @@ impl Default for ConnectOptions {
             ssh: SshProgram::default(),
             upload_pack: "git-upload-pack".into(),
             receive_pack: "git-receive-pack".into(),
+            upload_archive: "git-upload-archive".into(),
             user_agent: DEFAULT_AGENT.to_owned(),
+            session_id: None,
             extra_headers: Vec::new(),
             credentials: None,
             post_buffer: 1 << 20,
+            observer: None,
         }
     }
 }

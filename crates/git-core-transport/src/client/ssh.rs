@@ -40,6 +40,7 @@ fn command(url: &GitUrl, service: Service, options: &ConnectOptions) -> Result<C
     let program = match service {
         Service::UploadPack => &options.upload_pack,
         Service::ReceivePack => &options.receive_pack,
+        Service::UploadArchive => &options.upload_archive,
     };
     let mut remote = program.clone();
     remote.push(" ");

@@ -7,7 +7,8 @@
 use super::Refusal;
 use git_core_object::Context;
 use git_core_protocol::server::{
-    Answer, PackRequest, Question, ReceivePackOptions, UpdateReport, UpdateRequest, UploadPackOptions,
+    Answer, ArchiveRequest, PackRequest, Question, ReceivePackOptions, UpdateReport, UpdateRequest,
+    UploadPackOptions,
 };
 use git_core_protocol::{ProtocolVersion, Service};
 use std::any::Any;
@@ -47,7 +48,7 @@ impl Carrier {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Request {
-    /// To fetch, or to push.
+    /// To fetch, to push, or to get an archive.
     pub service: Service,
     /// The repository as the peer names it, percent-decoded where the carrier encodes. Bytes from outside:
     /// whoever resolves it keeps it below the root it serves.
@@ -122,6 +123,11 @@ pub trait Session: Send {
     /// returned only has to be written.
     fn send(&mut self, request: PackRequest, cx: &Context) -> Result<Box<dyn PackStream>, Refusal>;
 
+    /// Begins an archive. A refusal is said to the client as it is, over several lines if need be.
+    fn archive(&mut self, _request: ArchiveRequest, _cx: &Context) -> Result<Box<dyn PackStream>, Refusal> {
+        Err(Refusal::forbidden("fatal: no archives are made here"))
+    }
+
     /// Opens the place where the pack of a push is taken in.
     fn receive(&mut self, cx: &Context) -> Result<Box<dyn PackSink>, Refusal>;
 
@@ -136,7 +142,7 @@ pub trait Session: Send {
     ) -> Result<UpdateReport, Refusal>;
 }
 
-/// A pack on its way out, pulled.
+/// A pack, or an archive, on its way out, pulled.
 pub trait PackStream: Send {
     /// Appends the next piece to `out`, as much as its capacity suggests (about 256 KiB, the first time less).
     /// `Break` with the last piece, which may be empty.

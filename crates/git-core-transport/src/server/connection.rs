@@ -9,7 +9,7 @@ use super::progress::ProgressText;
 use super::workers::{Work, Workers};
 use super::{PackSink, PackStream, Received, Refusal, ServeError, Served, ServerOptions, Session};
 use git_core_object::{Cancel, Context};
-use git_core_protocol::server::{Conversation, Outcome, Output, PackRequest};
+use git_core_protocol::server::{Conversation, Outcome, Output};
 use std::future::Future;
 use std::io;
 use std::ops::ControlFlow;
@@ -126,7 +126,16 @@ impl<I: Inflow, O: Outflow> Connection<I, O> {
                         Err(refusal) => self.refuse(refusal),
                     }
                 }
-                Output::SendPack(request) => self.send_pack(request).await?,
+                Output::SendPack(request) => {
+                    let stream =
+                        self.with_session(Work::Heavy, |session, cx| session.send(request, cx)).await?;
+                    self.send_stream(stream).await?;
+                }
+                Output::SendArchive(request) => {
+                    let stream =
+                        self.with_session(Work::Heavy, |session, cx| session.archive(request, cx)).await?;
+                    self.send_stream(stream).await?;
+                }
                 Output::ReceivePack => match self.receive_pack().await? {
                     Ok(received) => {
                         self.received = Some(received);
@@ -237,8 +246,8 @@ impl<I: Inflow, O: Outflow> Connection<I, O> {
         result.map_err(|error| ServeError::Worker(error.to_string()))?
     }
 
-    async fn send_pack(&mut self, request: PackRequest) -> Result<(), ServeError> {
-        let stream = match self.with_session(Work::Heavy, |session, cx| session.send(request, cx)).await? {
+    async fn send_stream(&mut self, stream: Result<Box<dyn PackStream>, Refusal>) -> Result<(), ServeError> {
+        let stream = match stream {
             Ok(stream) => stream,
             Err(refusal) => {
                 self.refuse(refusal);

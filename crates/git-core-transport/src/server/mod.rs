@@ -26,6 +26,7 @@ mod patience;
 mod progress;
 mod refusal;
 mod stdio;
+mod traced;
 #[cfg(feature = "server")]
 mod workers;
 
@@ -48,3 +49,4 @@ pub use listen::ListenerHandle;
 pub use options::ServerOptions;
 pub use refusal::{Refusal, RefusalKind};
 pub use stdio::{StdioOptions, serve_stdio};
+pub use traced::{TracedRead, TracedWrite};

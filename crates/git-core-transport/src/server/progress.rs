@@ -117,6 +117,12 @@ impl Progress for ProgressText {
                 state.bar(phase, done, ", done.\n");
                 state.totals.retain(|(other, _)| *other != phase);
             }
+            ProgressEvent::Note { line } => {
+                if !state.quiet && state.pending.len() <= PENDING {
+                    state.pending.extend_from_slice(line.as_bytes());
+                    state.pending.push(b'\n');
+                }
+            }
             ProgressEvent::Remote { text } => {
                 let is_full = |state: &mut State| {
                     state.attended && !state.pending.is_empty() && state.pending.len() + text.len() > PENDING
@@ -141,18 +147,29 @@ impl Progress for ProgressText {
 
 impl State {
     fn bar(&mut self, phase: Phase, done: u64, end: &str) {
-        // What crosses the wire is shown by the client itself.
-        if self.quiet || self.pending.len() > PENDING || matches!(phase, Phase::Writing | Phase::Receiving) {
+        // What crosses the wire is shown by the client itself, and unpacking is not shown by git either.
+        let hidden = matches!(phase, Phase::Writing | Phase::Receiving | Phase::Unpacking);
+        if self.quiet || self.pending.len() > PENDING || hidden {
             return;
         }
         let total = self.totals.iter().find(|(other, _)| *other == phase).and_then(|(_, total)| *total);
-        let title = phase.title();
-        let line = match total {
-            Some(total) if total > 0 => {
-                let percent = u128::from(done) * 100 / u128::from(total);
-                format!("{title}: {percent:3}% ({done}/{total}){end}")
+        let bar = |phase: Phase, total: Option<u64>| {
+            let title = phase.title();
+            match total {
+                Some(total) if total > 0 => {
+                    let percent = u128::from(done) * 100 / u128::from(total);
+                    format!("{title}: {percent:3}% ({done}/{total}){end}")
+                }
+                _ => format!("{title}: {done}{end}"),
             }
-            _ => format!("{title}: {done}{end}"),
+        };
+        let line = match (phase, total) {
+            // What git does in two steps is one here.
+            (Phase::Counting, None) => {
+                let counted = (end.ends_with('\n') && done > 0).then(|| bar(Phase::Counting, Some(done)));
+                bar(Phase::Enumerating, None) + &counted.unwrap_or_default()
+            }
+            _ => bar(phase, total),
         };
         self.pending.extend_from_slice(line.as_bytes());
     }
@@ -179,7 +196,15 @@ mod tests {
         cx.remote_message(b"hello\n");
         let lines = String::from_utf8(text.take()).unwrap();
         assert_eq!(lines, "Counting objects: 100% (4/4), done.\nEnumerating objects: 7, done.\nhello\n");
+        let mut task = cx.task(Phase::Counting, None);
+        task.add(2);
+        drop(task);
+        cx.note("Total 2");
+        let lines = String::from_utf8(text.take()).unwrap();
+        let expected = "Enumerating objects: 2, done.\nCounting objects: 100% (2/2), done.\nTotal 2\n";
+        assert!(lines.ends_with(expected), "{lines}");
         text.begin(false);
+        cx.note("Total 2");
         drop(cx.task(Phase::Counting, Some(4)));
         assert!(text.take().is_empty());
     }

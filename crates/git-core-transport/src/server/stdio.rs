@@ -8,7 +8,7 @@ use super::progress::{ProgressText, Waited};
 use super::{PackStream, Received, Refusal, ServeError, Served, Session};
 use git_core_object::Context;
 use git_core_protocol::server::{
-    Conversation, Mode, Outcome, Output, PackRequest, ReceivePack, UpdateRequest, UploadPack,
+    Conversation, Mode, Outcome, Output, ReceivePack, UpdateRequest, UploadArchive, UploadPack,
 };
 use git_core_protocol::{ProtocolVersion, Service};
 use std::io::{Read, Write};
@@ -83,6 +83,7 @@ pub(super) fn machine(
     match service {
         Service::UploadPack => Box::new(UploadPack::new(version, mode, session.upload_pack())),
         Service::ReceivePack => Box::new(ReceivePack::new(version, mode, session.receive_pack())),
+        Service::UploadArchive => Box::new(UploadArchive::new()),
     }
 }
 
@@ -120,7 +121,14 @@ impl<R: Read, W: Write> Driver<'_, R, W> {
                     Ok(answer) => self.machine.answer(answer),
                     Err(refusal) => self.refuse(refusal),
                 },
-                Output::SendPack(request) => self.send_pack(request)?,
+                Output::SendPack(request) => {
+                    let stream = self.attend(|session, cx| session.send(request, cx))?;
+                    self.send_stream(stream)?;
+                }
+                Output::SendArchive(request) => {
+                    let stream = self.attend(|session, cx| session.archive(request, cx))?;
+                    self.send_stream(stream)?;
+                }
                 Output::ReceivePack => match self.receive_pack()? {
                     Ok(received) => {
                         self.received = Some(received);
@@ -186,8 +194,7 @@ impl<R: Read, W: Write> Driver<'_, R, W> {
         Ok(count? > 0)
     }
 
-    fn send_pack(&mut self, request: PackRequest) -> Result<(), ServeError> {
-        let stream = self.attend(|session, cx| session.send(request, cx))?;
+    fn send_stream(&mut self, stream: Result<Box<dyn PackStream>, Refusal>) -> Result<(), ServeError> {
         let mut stream: Box<dyn PackStream> = match stream {
             Ok(stream) => stream,
             Err(refusal) => {

@@ -157,7 +157,7 @@ impl GitSession {
                 symref: git_core_ref::RefName::new(next()).ok(),
             });
         }
-        Refs { refs: Arc::new(refs), haves: Vec::new() }
+        Refs { refs: Arc::new(refs), ..Refs::default() }
     }
 
     fn has(&self, ids: &[ObjectId]) -> Vec<bool> {

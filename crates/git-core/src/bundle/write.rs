@@ -7,6 +7,7 @@ use git_core_pack::WriteError;
 use git_core_protocol::bundle::{BundleHeader, BundleVersion, BundledRef, Prerequisite};
 use git_core_ref::RefName;
 use git_core_store::Snapshot;
+use git_core_store::filter::{FilterError, FilterSpec, ObjectFilter};
 use git_core_store::walk::{self, History, HistoryMark, HistoryQuery, HistoryTip, TipRole};
 use std::collections::HashSet;
 use std::io::Write;
@@ -25,6 +26,8 @@ pub struct BundleOptions {
     pub exclude: Vec<ObjectId>,
     /// Narrows the history further: `since`, `max_count`, paths and their like. The tips of it do not matter.
     pub history: HistoryQuery,
+    /// What of the history's trees and blobs is left out.
+    pub filter: Option<FilterSpec>,
     /// The version of the format; the oldest that will do if there is none.
     pub version: Option<BundleVersion>,
 }
@@ -71,6 +74,9 @@ pub enum BundleWriteError {
     /// The repository cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// The filter cannot be applied.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
     /// The pack cannot be made.
     #[error(transparent)]
     Pack(#[from] WriteError),
@@ -92,6 +98,7 @@ impl BundleWriteError {
         match self {
             BundleWriteError::Empty | BundleWriteError::Version { .. } => ErrorKind::Invalid,
             BundleWriteError::Read(error) => error.kind(),
+            BundleWriteError::Filter(error) => error.kind(),
             BundleWriteError::Pack(error) => error.kind(),
             BundleWriteError::Io(_) => ErrorKind::Unavailable,
         }
@@ -108,7 +115,8 @@ impl BundlePlan {
         options: &BundleOptions,
         cx: &Context,
     ) -> Result<Self, BundleWriteError> {
-        let mut header = BundleHeader::new(snapshot.format(), None);
+        let filter = options.filter.as_ref().map(|spec| spec.to_bytes().into());
+        let mut header = BundleHeader::new(snapshot.format(), filter);
         if let Some(version) = options.version {
             header.version = version;
             if !header.is_expressible() {
@@ -150,7 +158,11 @@ impl BundlePlan {
         }
         let haves =
             options.exclude.iter().copied().chain(header.prerequisites.iter().map(|one| one.id)).collect();
-        let wish = PackWish { wants, haves, thin: true, ofs_delta: true, ..PackWish::default() };
+        let filter = match &options.filter {
+            Some(spec) => Some(Arc::new(ObjectFilter::new(snapshot, spec)?)),
+            None => None,
+        };
+        let wish = PackWish { wants, haves, thin: true, ofs_delta: true, filter, ..PackWish::default() };
         Ok(BundlePlan { header, wish, left_out })
     }
 

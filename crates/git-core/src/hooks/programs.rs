@@ -3,7 +3,7 @@
 use super::proc_receive::{self, Processed};
 use super::program::{Found, HookNotice, Program, find};
 use super::push::{Declined, HookedPush, PushHook, PushHooks, Timing};
-use crate::server::WorkTree;
+use crate::server::{NonceStatus, WorkTree};
 use git_core_object::{BoxError, ObjectFormat, ObjectId};
 use git_core_protocol::server::Command;
 use git_core_ref::{RefName, Target};
@@ -182,6 +182,25 @@ impl HookPrograms {
         }
     }
 
+    /// What the hooks before and after are told of a signed push.
+    fn certify(&self, push: &HookedPush<'_>, program: &mut Program) {
+        let Some(certificate) = push.certificate else { return };
+        let Some(id) = certificate.id else { return };
+        let mut tell = |name: &str, value: &[u8]| {
+            program.variables.push((format!("GIT_PUSH_CERT{name}").into(), Some(os_string(value))));
+        };
+        tell("", id.to_hex().as_bytes());
+        tell("_SIGNER", &certificate.verdict.signer);
+        tell("_KEY", &certificate.verdict.key);
+        tell("_STATUS", certificate.verdict.status.letter().as_bytes());
+        let Some(nonce) = &certificate.nonce else { return };
+        tell("_NONCE", nonce.as_bytes());
+        tell("_NONCE_STATUS", certificate.nonce_status.word().as_bytes());
+        if let NonceStatus::Slop(seconds) = certificate.nonce_status {
+            tell("_NONCE_SLOP", seconds.to_string().as_bytes());
+        }
+    }
+
     fn hex(&self, id: Option<ObjectId>) -> String {
         id.unwrap_or_else(|| ObjectId::null(self.shared.format)).to_hex()
     }
@@ -215,6 +234,7 @@ impl PushHooks for HookPrograms {
         let content = self.run(PushHook::PreReceive, push, |program| {
             program.input = self.lines(commands);
             self.announce(push, program);
+            self.certify(push, program);
         });
         if content == Some(false) { Err(Declined::default()) } else { Ok(()) }
     }
@@ -280,6 +300,7 @@ impl PushHooks for HookPrograms {
         self.run(PushHook::PostReceive, push, |program| {
             program.input = self.lines(commands);
             self.announce(push, program);
+            self.certify(push, program);
         });
     }
 

@@ -1,7 +1,7 @@
 //! What a push asks and tells: the hooks of a server as a trait.
 
 use super::proc_receive::Processed;
-use crate::server::WorkTree;
+use crate::server::{PushedCertificate, WorkTree};
 use bstr::BString;
 use git_core_object::{Context, ObjectId};
 use git_core_protocol::server::Command;
@@ -19,6 +19,8 @@ pub struct HookedPush<'a> {
     pub quarantine: Option<&'a Path>,
     /// What the client said with `--push-option`; none when it did not say that it has any.
     pub push_options: Option<&'a [BString]>,
+    /// What the client has signed, and what is known of the signature.
+    pub certificate: Option<&'a PushedCertificate>,
     context: &'a Context,
 }
 
@@ -29,7 +31,7 @@ impl<'a> HookedPush<'a> {
         push_options: Option<&'a [BString]>,
         context: &'a Context,
     ) -> Self {
-        HookedPush { view, quarantine, push_options, context }
+        HookedPush { view, quarantine, push_options, certificate: None, context }
     }
 
     /// Says something to the person who pushes; line ends are the caller's.

@@ -4,6 +4,7 @@ use super::fetch::{Deepen, FetchOptions, FilterChoice, RemoteEnds, UpdateStatus}
 use super::peer::{Peer, bundle_beside};
 use super::{Link, RemoteError, Tags};
 use crate::Repository;
+use crate::bundle::{BundleList, BundleSource, BundleUriError, remember};
 use crate::repository::{Environment, InitOptions, Links};
 use bstr::{BStr, BString, ByteSlice as _};
 use git_core_config::{InvalidKey, Key};
@@ -38,6 +39,10 @@ pub struct CloneOptions {
     pub filter: Option<BString>,
     /// How the remote is reached again for what was left out and is needed at once, to fill the working tree.
     pub links: Option<Links>,
+    /// A bundle, or a list of bundles, to take in first (`--bundle-uri`).
+    pub bundle_uri: Option<BString>,
+    /// Whether a remote is asked for bundles that may be had elsewhere (`transfer.bundleURI`).
+    pub ask_for_bundles: bool,
     /// Whether a remote that is shallow itself is refused.
     pub reject_shallow: RejectShallow,
     /// Which tags come along; none also means none later.
@@ -82,6 +87,8 @@ impl Default for CloneOptions {
             deepen: Deepen::No,
             filter: None,
             links: None,
+            bundle_uri: None,
+            ask_for_bundles: false,
             reject_shallow: RejectShallow::No,
             origin: "origin".into(),
             tags: Tags::Follow,
@@ -105,6 +112,8 @@ pub struct Cloned {
     pub dangling_head: bool,
     /// Paths that the file system takes for others that were written.
     pub collisions: Vec<BString>,
+    /// Why bundles that were to be taken in first were not.
+    pub bundle_failure: Option<BundleUriError>,
     /// Whether a filter was asked for that the server does not know, so that nothing was left out.
     pub filter_ignored: bool,
 }
@@ -199,6 +208,7 @@ impl Cloning<'_> {
             detached: None,
             dangling_head: false,
             collisions: Vec::new(),
+            bundle_failure: None,
             filter_ignored: false,
         };
         if empty {
@@ -206,6 +216,10 @@ impl Cloning<'_> {
             self.track_unborn(&git_dir, &advertised)?;
             return Ok(cloned);
         }
+        if peer.is_filtered_bundle() {
+            return Err(RemoteError::FilteredBundle);
+        }
+        cloned.bundle_failure = self.bundles(&cloned.repository, &mut peer)?;
         let remote = cloned.repository.remote(&options.origin)?;
         let fetch = FetchOptions {
             refspecs: self.first_specs(target.as_ref())?,
@@ -217,9 +231,9 @@ impl Cloning<'_> {
         };
         let fetched = remote.fetch_over(peer, advertised, &fetch, self.cx)?;
         if let Some(failed) = fetched.updates.iter().find(|update| update.status.is_rejected())
-            && let UpdateStatus::Failed(reason) = &failed.status
+            && let UpdateStatus::Failed(failed) = &failed.status
         {
-            return Err(RemoteError::unavailable("the refs of the clone", reason.clone()));
+            return Err(RemoteError::unavailable("the refs of the clone", failed.reason.clone()));
         }
         cloned.filter_ignored = fetched.filter_ignored;
         let shallow = !cloned.repository.snapshot()?.shallow().is_empty();
@@ -234,6 +248,39 @@ impl Cloning<'_> {
             self.check_out(&mut cloned)?;
         }
         Ok(cloned)
+    }
+
+    /// Takes in bundles, so that less is to be fetched; gives why that failed.
+    fn bundles(
+        &self,
+        repository: &Repository,
+        peer: &mut Peer,
+    ) -> Result<Option<BundleUriError>, RemoteError> {
+        let connect = self.options.links.as_ref().map(|links| links.link().options).unwrap_or_default();
+        if let Some(uri) = &self.options.bundle_uri {
+            return match repository.fetch_bundle_uri(uri.as_bstr(), &connect, self.cx) {
+                Ok(BundleSource::Incremental) => {
+                    if let Some(layout) = repository.layout() {
+                        remember(&layout.common_dir, "fetch.bundleuri", uri)?;
+                    }
+                    Ok(None)
+                }
+                Ok(_) => Ok(None),
+                Err(error) => Ok(Some(error)),
+            };
+        }
+        if !self.options.ask_for_bundles {
+            return Ok(None);
+        }
+        let Some(lines) = peer.bundle_uris(self.cx)? else { return Ok(None) };
+        if lines.is_empty() {
+            return Ok(None);
+        }
+        let fetched = match BundleList::of_lines(&lines) {
+            Ok(list) => repository.fetch_bundle_list(&list, self.url, &connect, self.cx),
+            Err(source) => Err(BundleUriError::List { uri: self.url.to_owned(), source }),
+        };
+        Ok(fetched.err())
     }
 
     /// What the clone is to be on.

@@ -7,12 +7,14 @@ use crate::repository::Environment;
 use crate::server::{SessionOptions, StorageSession, session_options};
 use git_core_object::Context;
 use git_core_protocol::Service;
+use git_core_protocol::trace::PacketObserver;
 use git_core_store::fs::layout::Strictness;
 use git_core_transport::client::{ConnectOptions, Connection, Duplex, connect};
-use git_core_transport::server::{StdioOptions, serve_stdio};
+use git_core_transport::server::{StdioOptions, TracedRead, TracedWrite, serve_stdio};
 use git_core_transport::url::{GitUrl, Scheme};
 use std::io::pipe;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// How a remote is reached.
 #[derive(Default)]
@@ -22,6 +24,8 @@ pub struct Link {
     pub options: ConnectOptions,
     /// What opening a repository on the same machine has to know.
     pub environment: Environment,
+    /// Is shown every packet of the server's side, where a repository on the same machine is served by this process.
+    pub server_observer: Option<Arc<dyn PacketObserver>>,
 }
 
 impl Link {
@@ -38,7 +42,7 @@ impl Link {
         environment.shallow_file = None;
         let repository = Repository::enter(&path, Strictness::default(), &environment)?;
         let options = session_options(&repository)?;
-        serve_locally(&repository, options, service, &self.options, cx)
+        serve_locally(&repository, options, service, &self.options, self.server_observer, cx)
     }
 }
 
@@ -48,6 +52,7 @@ pub(super) fn serve_locally(
     options: SessionOptions,
     service: Service,
     connect: &ConnectOptions,
+    observer: Option<Arc<dyn PacketObserver>>,
     cx: &Context,
 ) -> Result<Connection, RemoteError> {
     let failed = |error: std::io::Error| RemoteError::unavailable("a pipe to the server", error);
@@ -57,7 +62,15 @@ pub(super) fn serve_locally(
     let mut stdio = StdioOptions::default();
     stdio.version = connect.version;
     let server = move || {
-        let served = serve_stdio(&mut session, service, &stdio, server_reads, server_writes, &Context::new());
+        let cx = Context::new();
+        let served = match observer {
+            None => serve_stdio(&mut session, service, &stdio, server_reads, server_writes, &cx),
+            Some(observer) => {
+                let reads = TracedRead::new(server_reads, observer.clone());
+                let writes = TracedWrite::new(server_writes, observer);
+                serve_stdio(&mut session, service, &stdio, reads, writes, &cx)
+            }
+        };
         if let Err(error) = served {
             tracing::debug!(%error, "serving a local repository ended early");
         }

@@ -1,6 +1,7 @@
 //! What can go wrong with another repository.
 
 use crate::repository::OpenError;
+use crate::signing::SignError;
 use bstr::BString;
 use git_core_object::{BoxError, ErrorKind, ObjectId, ReadError, Stopped};
 use git_core_pack::WriteError;
@@ -49,6 +50,14 @@ pub enum RemoteError {
     /// The pack that came was refused.
     #[error(transparent)]
     Receive(#[from] ReceiveError),
+    /// A part of the pack that the remote keeps elsewhere cannot be used.
+    #[error("cannot use the pack at '{uri}': {reason}")]
+    PackUri {
+        /// Where it is.
+        uri: BString,
+        /// Why not.
+        reason: String,
+    },
     /// What came lacks an object that it needs.
     #[error("the remote did not send all necessary objects: {id} is missing")]
     Incomplete {
@@ -69,6 +78,14 @@ pub enum RemoteError {
         /// Theirs.
         there: git_core_object::ObjectFormat,
     },
+    /// What is fetched would be stored in a branch that a working tree is on.
+    #[error("refusing to fetch into branch '{branch}' checked out at '{}'", .path.display())]
+    CheckedOut {
+        /// The branch.
+        branch: git_core_ref::RefName,
+        /// The working tree.
+        path: std::path::PathBuf,
+    },
     /// The branch that a clone was asked for is not there.
     #[error("Remote branch {branch} not found in upstream {remote}")]
     NoBranch {
@@ -80,6 +97,9 @@ pub enum RemoteError {
     /// The remote is shallow, and shallow ones are refused.
     #[error("source repository is shallow, reject to clone.")]
     ShallowSource,
+    /// The bundle lacks what a filter left out, and there is nobody to ask for it.
+    #[error("cannot clone from filtered bundle")]
+    FilteredBundle,
     /// The directory of a clone is there and not empty.
     #[error("destination path '{}' already exists and is not an empty directory.", .path.display())]
     Occupied {
@@ -104,6 +124,9 @@ pub enum RemoteError {
     /// Who was asked before the push said no.
     #[error("the push was declined before anything was sent")]
     Declined,
+    /// The certificate of the push could not be signed.
+    #[error("failed to sign the push certificate")]
+    Sign(#[from] SignError),
     /// The operation was cancelled.
     #[error(transparent)]
     Stopped(#[from] Stopped),
@@ -127,16 +150,20 @@ impl RemoteError {
             RemoteError::Read(error) => error.kind(),
             RemoteError::Bundle(error) => error.kind(),
             RemoteError::Receive(error) => error.kind(),
+            RemoteError::PackUri { .. } => ErrorKind::Corrupt,
             RemoteError::Incomplete { .. } => ErrorKind::Corrupt,
             RemoteError::Commit(error) => error.kind(),
             RemoteError::Write(error) => error.kind(),
-            RemoteError::Format { .. } | RemoteError::ShallowSource | RemoteError::Occupied { .. } => {
-                ErrorKind::Invalid
-            }
+            RemoteError::Format { .. }
+            | RemoteError::ShallowSource
+            | RemoteError::FilteredBundle
+            | RemoteError::Occupied { .. } => ErrorKind::Invalid,
             RemoteError::NoBranch { .. } => ErrorKind::NotFound,
             RemoteError::Checkout(error) => error.kind(),
             RemoteError::Index(error) => error.kind(),
             RemoteError::Unavailable { .. } => ErrorKind::Unavailable,
+            RemoteError::Sign(error) => error.kind(),
+            RemoteError::CheckedOut { .. } => ErrorKind::Conflict,
             RemoteError::Declined => ErrorKind::Denied,
             RemoteError::Stopped(stopped) => stopped.kind(),
         }

@@ -1,13 +1,11 @@
 //! `FETCH_HEAD`: what was fetched, for the commands that merge it.
 
-use super::fetch::{RefUpdate, UpdateStatus};
-use super::{FetchOptions, Remote, RemoteError};
+use super::fetch::kind_of;
+use super::{Remote, RemoteError};
 use crate::Repository;
-use bstr::{BString, ByteSlice as _};
+use bstr::BString;
 use git_core_object::ObjectId;
 use git_core_ref::refspec::FetchSource;
-use git_core_ref::{RefName, Refspec};
-use git_core_store::revision;
 use std::io::Write as _;
 
 /// One line of `FETCH_HEAD`.
@@ -31,66 +29,9 @@ impl FetchHeadEntry {
     }
 }
 
-/// The lines for what a fetch brought: those to be merged first.
-pub(super) fn entries(
-    remote: &Remote,
-    options: &FetchOptions,
-    specs: &[Refspec],
-    updates: &[RefUpdate],
-) -> Vec<FetchHeadEntry> {
-    let to_merge = configured_merges(remote);
-    let mut entries = Vec::new();
-    for (at, update) in updates.iter().enumerate() {
-        let (Some(source), Some(id)) = (&update.source, update.new) else { continue };
-        if update.status.is_rejected() && !matches!(update.status, UpdateStatus::NonFastForward) {
-            continue;
-        }
-        let followed =
-            matches!(source, FetchSource::Ref(name) if name.is_tag() && update.local.as_ref() == Some(name));
-        let for_merge = if options.refspecs.is_empty() {
-            match (&to_merge, source) {
-                (Some(merges), FetchSource::Ref(name)) => merges.contains(name),
-                (Some(_), FetchSource::Id(_)) => false,
-                // Without a word of configuration the first ref is merged, unless a pattern brought it.
-                (None, _) => at == 0 && specs.first().is_some_and(|spec| !spec.is_pattern()),
-            }
-        } else {
-            // What the command line names is merged; what its patterns and tags bring is not.
-            !followed && specs.iter().any(|spec| names(spec, source))
-        };
-        entries.push(FetchHeadEntry { id, for_merge, note: note(source, remote) });
-    }
-    entries.sort_by_key(|entry| !entry.for_merge);
-    entries
-}
-
-/// Whether a refspec that is no pattern names the source.
-fn names(spec: &Refspec, source: &FetchSource) -> bool {
-    if spec.is_pattern() || spec.is_negative() {
-        return false;
-    }
-    match source {
-        FetchSource::Id(id) => spec.exact_id() == Some(*id),
-        FetchSource::Ref(name) => spec.src().is_some_and(|src| {
-            src == name.as_bytes() || name.as_bytes().ends_with(&[b"/", src.as_bytes()].concat())
-        }),
-    }
-}
-
-/// `branch.<current>.merge` where `branch.<current>.remote` is this remote.
-fn configured_merges(remote: &Remote) -> Option<Vec<RefName>> {
-    let snapshot = remote.repository.snapshot().ok()?;
-    let (head, _) = revision::follow(&*snapshot, &RefName::head()).ok()?;
-    let branch = head.as_bytes().strip_prefix(b"refs/heads/")?;
-    let config = remote.repository.config();
-    let key = |variable: &str| [b"branch.", branch, b".", variable.as_bytes()].concat();
-    let of = config.text(key("remote")).ok().flatten()?;
-    if remote.name().is_none_or(|name| name != of) {
-        return None;
-    }
-    let merges: Vec<_> =
-        config.get_all(key("merge")).filter_map(|entry| RefName::new(entry.to_text().ok()?).ok()).collect();
-    (!merges.is_empty()).then_some(merges)
+/// The line for something that a fetch brought.
+pub(super) fn entry(remote: &Remote, id: ObjectId, source: &FetchSource, for_merge: bool) -> FetchHeadEntry {
+    FetchHeadEntry { id, for_merge, note: note(source, remote) }
 }
 
 fn note(source: &FetchSource, remote: &Remote) -> BString {
@@ -101,20 +42,12 @@ fn note(source: &FetchSource, remote: &Remote) -> BString {
     if let Some(stem) = url.strip_suffix(b".git") {
         url = stem.into();
     }
-    let what: Vec<u8> = match source {
-        FetchSource::Ref(name) => {
-            let (kind, short): (&[u8], &[u8]) = match name.as_bytes() {
-                b"HEAD" => return url,
-                full if full.starts_with(b"refs/heads/") => (b"branch ", &full[11..]),
-                full if full.starts_with(b"refs/tags/") => (b"tag ", &full[10..]),
-                full if full.starts_with(b"refs/remotes/") => (b"remote-tracking branch ", &full[13..]),
-                full => (b"", full),
-            };
-            [kind, b"'", short, b"' of "].concat()
-        }
-        FetchSource::Id(id) => format!("'{id}' of ").into_bytes(),
-    };
-    [what.as_slice(), url.as_slice()].concat().into()
+    let (kind, name) = kind_of(source);
+    if name.is_empty() {
+        return url;
+    }
+    let space = if kind.is_empty() { "" } else { " " };
+    [kind.as_bytes(), space.as_bytes(), b"'", &name, b"' of ", &url].concat().into()
 }
 
 impl Repository {

@@ -1,5 +1,6 @@
 //! Other repositories: connecting to them, fetching from them, pushing to them, cloning them.
 
+mod archive;
 mod clone;
 mod connect;
 mod error;
@@ -14,14 +15,14 @@ pub use clone::{CheckoutMode, CloneOptions, Cloned, RejectShallow, clone};
 pub use connect::Link;
 pub use error::RemoteError;
 pub use fetch::{
-    Deepen, FetchOptions, Fetched, FilterChoice, Prune, RefUpdate, Refetch, RemoteEnds, UpdateHead,
-    UpdateStatus, fetch_pack,
+    Deepen, FailedUpdate, FetchOptions, FetchWarning, Fetched, FilterChoice, ForcedUpdates, KeepPack,
+    Negotiator, Prune, PruneTags, RefUpdate, Refetch, RemoteEnds, UpdateHead, UpdateStatus, fetch_pack,
 };
 pub use fetch_head::FetchHeadEntry;
 pub(crate) use promised::fetch_promised;
 pub use push::{
-    Absent, Atomic, BeforePush, DryRun, FollowTags, Force, IfIncludes, Lease, LeaseAll, LeaseValue, Leases,
-    Otherwise, PushOptions, PushStatus, Pushed, PushedRef, Quiet,
+    Absent, Atomic, BeforePush, CertificateSigner, DryRun, FollowTags, Force, IfIncludes, Lease, LeaseAll,
+    LeaseValue, Leases, Otherwise, PushOptions, PushStatus, Pushed, PushedRef, Quiet, SignPush,
 };
 pub use tags::Tags;
 
@@ -36,6 +37,8 @@ use git_core_transport::url::GitUrl;
 #[derive(Clone)]
 pub struct Remote {
     repository: Repository,
+    /// The name or the URL by which it was asked for.
+    label: BString,
     name: Option<BString>,
     url: BString,
     push_urls: Vec<BString>,
@@ -57,10 +60,13 @@ impl Repository {
         let text = name_or_url.as_ref();
         let config = self.config();
         let key = |variable: &str| [b"remote.", text, b".", variable.as_bytes()].concat();
-        let url = config.get_all(key("url")).next().map(|entry| entry.to_text()).transpose()?;
-        let Some(url) = url else {
+        let mut urls = texts(config, &key("url"))?;
+        let named = !urls.is_empty()
+            || !text.starts_with(b"/") && config.subsections("remote").contains(&text.as_bstr());
+        if !named {
             return Ok(Remote {
                 repository: self.clone(),
+                label: text.into(),
                 name: None,
                 url: rewritten(config, text, "insteadOf")?,
                 push_urls: Vec::new(),
@@ -71,7 +77,10 @@ impl Repository {
                 promisor: false,
                 filter: None,
             });
-        };
+        }
+        if urls.is_empty() {
+            urls.push(text.into());
+        }
         let specs = |variable: &str, direction| {
             config
                 .get_all(key(variable))
@@ -79,14 +88,13 @@ impl Repository {
                 .collect::<Result<Vec<_>, RemoteError>>()
         };
         let mut push_urls = Vec::new();
-        for entry in config.get_all(key("pushUrl")) {
-            push_urls.push(rewritten(config, entry.to_text()?, "insteadOf")?);
+        for url in texts(config, &key("pushUrl"))? {
+            push_urls.push(rewritten(config, &url, "insteadOf")?);
         }
         if push_urls.is_empty() {
-            for entry in config.get_all(key("url")) {
-                let url = entry.to_text()?;
+            for url in &urls {
                 let rewritten_for_push = rewritten(config, url, "pushInsteadOf")?;
-                push_urls.push(match rewritten_for_push == url {
+                push_urls.push(match rewritten_for_push == *url {
                     true => rewritten(config, url, "insteadOf")?,
                     false => rewritten_for_push,
                 });
@@ -100,8 +108,9 @@ impl Repository {
         let promisor = self.promisor_remotes()?.iter().any(|name| name.as_bytes() == text);
         Ok(Remote {
             repository: self.clone(),
+            label: text.into(),
             name: Some(text.into()),
-            url: rewritten(config, url, "insteadOf")?,
+            url: rewritten(config, &urls[0], "insteadOf")?,
             push_urls,
             fetch: specs("fetch", Direction::Fetch)?,
             push: specs("push", Direction::Push)?,
@@ -119,6 +128,11 @@ impl Remote {
         self.name.as_ref().map(|name| name.as_bstr())
     }
 
+    /// The name or the URL by which it was asked for.
+    pub fn label(&self) -> &BStr {
+        self.label.as_bstr()
+    }
+
     /// Where it is fetched from, as text with `url.<base>.insteadOf` applied.
     pub fn url(&self) -> &BStr {
         self.url.as_bstr()
@@ -127,6 +141,22 @@ impl Remote {
     /// Where it is pushed to, likewise; the first of several places.
     pub fn push_url(&self) -> &BStr {
         self.push_urls.first().unwrap_or(&self.url).as_bstr()
+    }
+
+    /// All places that it is fetched from, of which the first one counts.
+    ///
+    /// # Errors
+    /// [`RemoteError::Config`] when the configuration makes no sense.
+    pub fn urls(&self) -> Result<Vec<BString>, RemoteError> {
+        let config = self.repository.config();
+        let urls = match &self.name {
+            Some(name) => texts(config, &[b"remote.", name.as_bytes(), b".url"].concat())?,
+            None => Vec::new(),
+        };
+        if urls.is_empty() {
+            return Ok(vec![self.url.clone()]);
+        }
+        urls.iter().map(|url| rewritten(config, url, "insteadOf")).collect()
     }
 
     /// All places that it is pushed to.
@@ -174,6 +204,18 @@ impl Remote {
     pub fn shown_push_url(&self) -> BString {
         shown(self.push_url())
     }
+}
+
+/// All values of a variable, of which an empty one takes those before it away.
+fn texts(config: &Config, key: &[u8]) -> Result<Vec<BString>, RemoteError> {
+    let mut values = Vec::new();
+    for entry in config.get_all(key) {
+        match entry.to_text()? {
+            text if text.is_empty() => values.clear(),
+            text => values.push(text.to_owned()),
+        }
+    }
+    Ok(values)
 }
 
 /// A URL without its password; text that is no URL as it is.

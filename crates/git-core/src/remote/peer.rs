@@ -2,10 +2,10 @@
 
 use super::{Link, RemoteError};
 use crate::bundle::BundleFile;
-use bstr::ByteSlice as _;
+use bstr::{BString, ByteSlice as _};
 use git_core_object::{Context, ObjectFormat};
 use git_core_protocol::Service;
-use git_core_transport::client::{AdvertisedRef, Connection, LsRefsOptions, ls_refs};
+use git_core_transport::client::{AdvertisedRef, Connection, LsRefsOptions, bundle_uris, ls_refs};
 use git_core_transport::url::{GitUrl, Scheme};
 use std::path::PathBuf;
 
@@ -48,11 +48,32 @@ impl Peer {
         }
     }
 
+    /// The refs that it has shown without being asked.
+    pub(super) fn shown(&self) -> Vec<AdvertisedRef> {
+        match self {
+            Peer::Server(connection) => connection.advertisement().refs.clone(),
+            Peer::Bundle(bundle) => bundle.advertised(),
+        }
+    }
+
+    /// Whether it is a bundle that lacks what a filter left out.
+    pub(super) fn is_filtered_bundle(&self) -> bool {
+        matches!(self, Peer::Bundle(bundle) if bundle.header().filter.is_some())
+    }
+
     /// Whether it can leave objects out.
     pub(super) fn can_filter(&self) -> bool {
         match self {
             Peer::Server(connection) => connection.advertisement().can_filter(),
             Peer::Bundle(_) => false,
+        }
+    }
+
+    /// The bundles that may be had elsewhere, as a server tells them.
+    pub(super) fn bundle_uris(&mut self, cx: &Context) -> Result<Option<Vec<BString>>, RemoteError> {
+        match self {
+            Peer::Server(connection) => Ok(bundle_uris(connection, cx)?),
+            Peer::Bundle(_) => Ok(None),
         }
     }
 

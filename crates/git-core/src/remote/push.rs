@@ -1,8 +1,10 @@
 //! Pushing: which refs of the remote change, what it lacks for that, and what became of each.
 
+mod certify;
 mod lease;
 mod plan;
 
+pub use certify::{CertificateSigner, SignPush};
 pub use lease::{IfIncludes, Lease, LeaseAll, LeaseValue, Leases};
 
 use super::{Link, Remote, RemoteError};
@@ -61,6 +63,8 @@ pub struct PushOptions {
     pub absent: Absent,
     /// Whether annotated tags of what is pushed are pushed, too.
     pub follow_tags: FollowTags,
+    /// Whether the commands are signed.
+    pub sign: SignPush,
     /// Is shown what is about to happen, and may refuse it.
     pub before: Option<BeforePush>,
 }
@@ -226,6 +230,7 @@ impl Remote {
         if here != there {
             return Err(RemoteError::Format { here, there });
         }
+        let certify = options.sign.agreed(&server)?;
         let plan = Plan { remote: self, snapshot: &snapshot, server: &server, options, cx };
         let mut refs = plan.refs(specs)?;
         if let Some(before) = &options.before
@@ -252,6 +257,10 @@ impl Remote {
         wire.quiet = options.quiet == Quiet::Yes;
         wire.push_options.clone_from(&options.push_options);
         wire.shallow = snapshot.shallow().to_vec();
+        if let Some(signer) = certify {
+            let certificate = certify::certificate(signer, self, &server, &wire.push_options, &commands)?;
+            wire.certificate = Some(certificate);
+        }
         let ofs_delta = server.capabilities.has("ofs-delta");
         let mut feed = None;
         if commands.iter().any(|command| command.new.is_some()) {

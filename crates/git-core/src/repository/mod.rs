@@ -10,6 +10,7 @@ mod seen;
 
 pub use graph::GraphError;
 pub use objects::{FindError, ObjectWriter, Storable};
+pub(crate) use open::now;
 pub use open::{Environment, InitKind, InitOptions, OpenError, Template};
 pub use promised::Links;
 pub use refs::{RefError, Refs};
@@ -24,6 +25,7 @@ use git_core_store::fs::FsStorage;
 use git_core_store::fs::layout::Layout;
 use git_core_store::memory::{MemoryOptions, MemoryStorage};
 use git_core_store::{Promisor, Snapshot, Storage};
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -53,6 +55,12 @@ const _: () = {
     const fn shared<T: Clone + Send + Sync + 'static>() {}
     shared::<Repository>();
 };
+
+impl fmt::Debug for Repository {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Repository").field("git_dir", &self.git_dir()).finish_non_exhaustive()
+    }
+}
 
 impl Repository {
     /// An empty repository in memory, with `HEAD` on `master`, which is yet to be born, as on a disk.

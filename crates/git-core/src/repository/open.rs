@@ -125,7 +125,7 @@ impl Environment {
 }
 
 /// The present time in the local zone.
-pub(super) fn now() -> Time {
+pub(crate) fn now() -> Time {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
     let minutes = jiff::Zoned::now().offset().seconds() / 60;
     Time::new(seconds, minutes)

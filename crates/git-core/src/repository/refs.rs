@@ -2,7 +2,9 @@
 
 use super::Repository;
 use git_core_object::{Context, ErrorKind, ObjectId, ReadError};
-use git_core_ref::{Expected, InvalidRefName, LogMessage, RefName, RefTransaction, Target};
+use git_core_ref::{
+    Change, Deref, Expected, InvalidRefName, LogMessage, RefEdit, RefName, RefTransaction, Target,
+};
 use git_core_store::{CommitError, Reference, revision};
 use std::ops::ControlFlow;
 
@@ -121,6 +123,40 @@ impl Refs<'_> {
     pub fn edit(&self, edits: &RefTransaction) -> Result<(), RefError> {
         self.repository.storage().commit(Vec::new(), edits, &Context::new())?;
         Ok(())
+    }
+
+    /// Gives each ref of `moves` its second name, which no ref may have yet; reflogs go along, where refs have some, and
+    /// get an entry with the reason.
+    ///
+    /// # Errors
+    /// [`RefError::Commit`] names the ref that was in the way.
+    pub fn rename(
+        &self,
+        moves: &[(RefName, RefName)],
+        reason: impl Fn(&RefName, &RefName) -> String,
+    ) -> Result<(), RefError> {
+        let cx = Context::new();
+        let log = |old: &RefName, new: &RefName| self.log(&reason(old, new));
+        if let Some(storage) = self.repository.on_disk() {
+            return Ok(storage.refs().rename(moves, &log, &cx)?);
+        }
+        let snapshot = self.repository.snapshot()?;
+        let (mut made, mut gone) = (RefTransaction::new(), RefTransaction::new());
+        for (old, new) in moves {
+            let Some(found) = snapshot.find_ref(old)? else { continue };
+            let follow = |to: &RefName| moves.iter().find(|(old, _)| old == to).map(|(_, new)| new.clone());
+            let target = match found.target {
+                Target::Symbolic(to) => Target::Symbolic(follow(&to).unwrap_or(to)),
+                id => id,
+            };
+            let change = Change::Update { target, log: log(old, new) };
+            let (name, expected) = (new.clone(), Expected::MustNotExist);
+            made.push(RefEdit { name, expected, change, deref: Deref::Direct });
+            let (name, change) = (old.clone(), Change::Delete { log: None });
+            gone.push(RefEdit { name, expected: Expected::MustExist, change, deref: Deref::Direct });
+        }
+        self.edit(&made)?;
+        self.edit(&gone)
     }
 
     fn log(&self, message: &str) -> Option<LogMessage> {

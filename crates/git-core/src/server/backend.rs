@@ -3,9 +3,10 @@
 use super::access::{Access, PushAccess};
 use super::resolve::Resolver;
 use super::session::{SessionOptions, StorageSession};
-use super::{CurrentBranch, ObjectChecks, UnbornHead, session_options};
+use super::{ArchivePolicy, CurrentBranch, ObjectChecks, UnbornHead, session_options};
 use crate::Repository;
 use crate::counts::SharedCounts;
+use git_core_protocol::Service;
 use git_core_store::walk::CountOptions;
 use git_core_transport::server::{Backend, BoxFuture, Refusal, Request, Session};
 use std::collections::BTreeMap;
@@ -40,6 +41,15 @@ impl Terms {
 }
 
 impl Backing {
+    /// Also makes archives, if served on the same terms for all.
+    #[must_use]
+    pub fn with_archives(mut self) -> Self {
+        if let Terms::Same(options) = &mut self.terms {
+            options.archives = ArchivePolicy::Give;
+        }
+        self
+    }
+
     /// Serves what the resolver finds on [strict terms](Terms::strict): open to fetch from, closed to pushes.
     pub fn new(resolver: impl Resolver) -> Self {
         Backing {
@@ -82,6 +92,11 @@ impl Backend for Backing {
             let options = match &self.terms {
                 Terms::Same(options) => {
                     let mut options = (**options).clone();
+                    if request.service == Service::UploadArchive && options.archives == ArchivePolicy::Refuse
+                    {
+                        return Err(Refusal::forbidden("no archives are made here"));
+                    }
+                    options.repository = Some(repository.clone());
                     if repository.work_tree().is_none() {
                         options.policy.unborn_head = UnbornHead::Follow;
                     }

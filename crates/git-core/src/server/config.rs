@@ -1,20 +1,22 @@
 //! What a repository's own configuration says about serving it: git's `uploadpack.*`, `receive.*`, `transfer.*`.
 
-use super::HiddenRefs;
+use super::archives::ArchivePolicy;
 use super::filters::FilterPolicy;
 use super::fsck::{FsckChecks, Wanted};
 use super::haves::AlternateTips;
 use super::policy::{CurrentBranch, DeleteCurrent, Permission, ShallowPush, Words};
 use super::session::SessionOptions;
 use super::trees::work_trees;
+use super::{HiddenRefs, PackHook, SignedPushes};
 use crate::Repository;
 use crate::hooks::PushHooks;
 use crate::send::WholePacks;
+use crate::signing::SigningPrograms;
+use bstr::{BString, ByteSlice as _};
 use git_core_protocol::server::WantPolicy;
-use git_core_store::config::{Config, ConfigError};
+use git_core_store::config::{Config, ConfigEntry, ConfigError};
 use git_core_store::walk::CountOptions;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// The terms that git's own upload-pack and receive-pack would serve this repository on.
@@ -38,10 +40,29 @@ pub fn session_options(repository: &Repository) -> Result<SessionOptions, Config
         Some(text) => text != b"ignore",
         None => true,
     };
+    if allowed("uploadpack.advertiseBundleURIs")? {
+        let of_bundles = config.entries().iter().filter(|entry| entry.key().starts_with(b"bundle."));
+        let line = |entry: &ConfigEntry| {
+            let value: &[u8] = entry.to_text().map_or(&b""[..], |text| text.as_bytes());
+            BString::from([entry.key().as_bytes(), b"=", value].concat())
+        };
+        options.upload.bundle_uris = Some(Arc::new(of_bundles.map(line).collect()));
+    }
+    options.archives = ArchivePolicy::Give;
+    options.repository = Some(repository.clone());
     options.upload.filter = allowed("uploadpack.allowFilter")?;
+    options.upload.sideband_all = allowed("uploadpack.allowSidebandAll")?;
+    options.upload.object_info = allowed("transfer.advertiseObjectInfo")?;
     options.filters = FilterPolicy::of(config)?;
     if config.bool("pack.useBitmaps")?.unwrap_or(true) {
         options.send.count = CountOptions::with_bitmap();
+    }
+    // What the repository itself says does not count: whoever made it would have a program run by who serves it.
+    if let Some(entry) = config.get_protected("uploadpack.packObjectsHook").next_back()
+        && let (Some(_), Some(git_dir)) = (repository.hooks(), repository.git_dir())
+    {
+        let command = crate::hooks::os_string(entry.to_text()?);
+        options.pack_hook = Some(PackHook { command, directory: git_dir.to_path_buf() });
     }
     // `single` and `multi` say how many packs may be copied from; there is no difference here.
     if let Some(entry) = config.get("pack.allowPackReuse")
@@ -57,7 +78,7 @@ pub fn session_options(repository: &Repository) -> Result<SessionOptions, Config
     options.namespace = namespace.clone();
     options.alternates = Some(AlternateTips::of(repository)?);
     if config.bool("transfer.advertiseSID")?.unwrap_or(false) {
-        let id = session_id();
+        let id = crate::session_id();
         options.upload.session_id = Some(id.clone());
         options.receive.session_id = Some(id);
     }
@@ -109,6 +130,18 @@ pub fn session_options(repository: &Repository) -> Result<SessionOptions, Config
         policy.notice = hooks.notice().clone();
     }
     policy.hooks = repository.hooks().map(|hooks| Arc::new(hooks.clone()) as Arc<dyn PushHooks>);
+    if let Some(seed) = config.text("receive.certNonceSeed")? {
+        let mut signed = SignedPushes::new(seed.to_owned());
+        signed.slop = config.int("receive.certNonceSlop")?.map_or(0, |slop| slop.unsigned_abs());
+        options.signed = Some(signed);
+    }
+    // Like hooks, these are programs that the repository names.
+    if let Some(hooks) = repository.hooks() {
+        let mut programs = SigningPrograms::of(config)?;
+        programs.directory = repository.git_dir().map(std::path::Path::to_path_buf);
+        programs.notice = hooks.notice().clone();
+        policy.signatures = Some(programs);
+    }
     if config.bool("receive.shallowUpdate")? == Some(true) {
         policy.shallow_update = ShallowPush::Accept;
     }
@@ -139,15 +172,6 @@ fn seconds(config: &Config, key: &str) -> Result<Duration, ConfigError> {
         Some(..=0) => Duration::from_secs(u32::MAX.into()),
         Some(seconds) => Duration::from_secs(seconds.unsigned_abs().min(u32::MAX.into())),
     })
-}
-
-/// An id that no other session has, in the form of git's: time, host, process.
-fn session_id() -> String {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let now = jiff::Timestamp::now();
-    let nth = COUNT.fetch_add(1, Ordering::Relaxed);
-    let pid = std::process::id();
-    format!("{}-H{:08x}-P{pid:08x}", now.strftime("%Y%m%dT%H%M%S.%6fZ"), nth)
 }
 
 fn update_server_info(repository: &Repository) {

@@ -1,8 +1,8 @@
 //! Namespaces: one repository that looks like several, each with the refs below a prefix (`gitnamespaces(7)`).
 
 use crate::store::{
-    CommitError, Committed, Location, PackOptions, PackReceived, Quarantine, ReceiveError, Reference,
-    Snapshot, Storage, StoredBitmap, StoredMidx, StoredPack,
+    CommitError, Committed, Location, ObjectReader, PackOptions, PackReceived, Quarantine, ReceiveError,
+    Reference, Snapshot, Storage, StoredBitmap, StoredMidx, StoredPack,
 };
 use bstr::BString;
 use git_core_idx::SharedBytes;
@@ -210,15 +210,20 @@ impl Snapshot for InsideSnapshot {
         }))
     }
 
-    fn for_each_ref(
+    fn for_each_ref_after(
         &self,
         prefix: &[u8],
+        after: Option<&RefName>,
         visit: &mut dyn FnMut(Reference) -> ControlFlow<()>,
     ) -> Result<(), ReadError> {
         // What is below the namespace without `refs/`, such as its `HEAD`, is no ref to those inside.
         let prefix = if prefix.is_empty() { b"refs/" } else { prefix };
         let outer = [self.namespace.prefix(), prefix].concat();
-        self.inner.for_each_ref(&outer, &mut |found| match self.namespace.inner(&found.name) {
+        let after = after.map(|name| self.namespace.outer(name));
+        self.inner.for_each_ref_after(&outer, after.as_ref(), &mut |found| match self
+            .namespace
+            .inner(&found.name)
+        {
             Some(name) => {
                 let target = self.namespace.inner_target(found.target);
                 visit(Reference { name, target, peeled: found.peeled })
@@ -266,6 +271,10 @@ impl Snapshot for InsideSnapshot {
         sink: &mut dyn FnMut(Header, &[u8]) -> ControlFlow<()>,
     ) -> Result<Option<Header>, ReadError> {
         self.inner.stream(id, sink)
+    }
+
+    fn open_object(&self, id: &ObjectId) -> Result<Option<Box<dyn ObjectReader>>, ReadError> {
+        self.inner.open_object(id)
     }
 
     fn commit_graph(&self) -> Option<Arc<CommitGraph<SharedBytes>>> {

@@ -3,6 +3,7 @@
 use super::fsck::FsckChecks;
 use super::{HiddenRefs, ProcRefs, SharedObserver, WorkTree};
 use crate::hooks::{HookNotice, PushHooks};
+use crate::signing::SigningPrograms;
 use bstr::BString;
 use std::sync::Arc;
 
@@ -33,6 +34,8 @@ pub struct ReceivePolicy {
     pub committer: Option<Arc<dyn Fn() -> BString + Send + Sync>>,
     /// Are asked and told about pushes.
     pub hooks: Option<Arc<dyn PushHooks>>,
+    /// Finds out whether push certificates are signed well.
+    pub signatures: Option<SigningPrograms>,
     /// In which words a ref that could not be changed is reported.
     pub words: Words,
     /// Refs that may not be pushed to.

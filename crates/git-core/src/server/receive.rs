@@ -1,11 +1,12 @@
 //! What a push does to the refs: which updates are allowed, whether everything they need has come, and the
 //! compare-and-swap of each.
 
+use super::certificate::PushedCertificate;
 use super::policy::{ReceivePolicy, ShallowPush, UnbornHead, Words};
 use super::rules::Rules;
 use crate::hooks::{Declined, HookedPush, Processed, PushHook, Timing};
 use bstr::{BString, ByteSlice as _};
-use git_core_object::{Context, ErrorKind, ObjectId, ReadError};
+use git_core_object::{BoxError, Context, ErrorKind, Kind, ObjectId, ReadError};
 use git_core_protocol::server::{Command, CommandStatus, UpdateReport, UpdateRequest, Updated};
 use git_core_ref::{Expected, LogMessage, RefEdit, RefName, RefTransaction, Target};
 use git_core_store::walk;
@@ -16,21 +17,29 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
+/// What has come.
+pub(super) struct Pushing<'a> {
+    pub(super) request: &'a UpdateRequest,
+    pub(super) certificate: Option<PushedCertificate>,
+    pub(super) quarantine: Option<Box<dyn Quarantine>>,
+}
+
 /// Checks the commands of a push and carries out those that pass; one status for each.
 pub(super) fn update(
     storage: &Arc<dyn Storage>,
     base: &Arc<dyn Snapshot>,
     policy: &ReceivePolicy,
-    request: &UpdateRequest,
-    mut quarantine: Option<Box<dyn Quarantine>>,
+    pushing: Pushing<'_>,
     cx: &Context,
 ) -> Result<UpdateReport, ReadError> {
+    let Pushing { request, certificate, mut quarantine } = pushing;
     let cut = bound(base, policy, request, &mut quarantine, cx)?;
     let received = quarantine.as_ref().map(|quarantine| quarantine.snapshot()).transpose()?;
     let place = quarantine.as_ref().and_then(|quarantine| quarantine.path().map(Path::to_path_buf));
     let mut push = Push {
         storage,
         base,
+        certificate,
         view: received.unwrap_or_else(|| base.clone()),
         policy,
         request,
@@ -44,6 +53,7 @@ pub(super) fn update(
     push.refuse_shallow(&cut);
     push.check_connected()?;
     push.check_hidden();
+    push.keep_certificate();
     push.ask_pre_receive(place.as_deref());
     if push.verdicts.iter().any(Option::is_none) {
         push.publish_early();
@@ -119,6 +129,8 @@ pub(super) struct Push<'a> {
     pub(super) view: Arc<dyn Snapshot>,
     pub(super) policy: &'a ReceivePolicy,
     pub(super) request: &'a UpdateRequest,
+    /// What the client has signed.
+    certificate: Option<PushedCertificate>,
     /// Why a command is refused.
     verdicts: Vec<Option<BString>>,
     /// Whether a command deletes what is not there, which is well, and nothing to tell of.
@@ -203,7 +215,31 @@ impl Push<'_> {
     }
 
     pub(super) fn hooked<'h>(&'h self, quarantine: Option<&'h Path>) -> HookedPush<'h> {
-        HookedPush::new(&self.view, quarantine, self.request.push_options.as_deref(), self.cx)
+        let mut push = HookedPush::new(&self.view, quarantine, self.request.push_options.as_deref(), self.cx);
+        push.certificate = self.certificate.as_ref();
+        push
+    }
+
+    /// Stores the certificate, so that hooks find it, and finds out whether its signature is good; where no hook asks
+    /// for it, neither is of use.
+    fn keep_certificate(&mut self) {
+        let Some(hooks) = &self.policy.hooks else { return };
+        let asked = hooks.has(PushHook::PreReceive) || hooks.has(PushHook::PostReceive);
+        let any = self.open().next().is_some();
+        let Some(certificate) = self.certificate.as_mut().filter(|_| asked && any) else { return };
+        let store = || -> Result<ObjectId, BoxError> {
+            let mut quarantine = self.storage.receive(self.base)?;
+            let id = quarantine.write(Kind::Blob, certificate.certificate.as_bytes())?;
+            self.storage.commit(vec![quarantine], &RefTransaction::new(), self.cx)?;
+            Ok(id)
+        };
+        match store() {
+            Ok(id) => certificate.id = Some(id),
+            Err(error) => tracing::error!(%error, "a push certificate could not be stored"),
+        }
+        if let Some(programs) = &self.policy.signatures {
+            certificate.verify(programs);
+        }
     }
 
     fn ask_pre_receive(&mut self, quarantine: Option<&Path>) {

@@ -1,24 +1,28 @@
 //! One repository, open for one peer: the answers that upload-pack and receive-pack ask for.
 
+use super::archives::{self, ArchivePolicy};
+use super::certificate::PushedCertificate;
 use super::filters::FilterPolicy;
 use super::haves::AlternateTips;
+use super::listing::Listing;
 use super::policy::ReceivePolicy;
 use super::receive;
 use super::shallow;
 use super::sink::QuarantineSink;
-use super::{HiddenRefs, Namespace};
+use super::{HiddenRefs, Namespace, PackHook, SignedPushes};
+use crate::Repository;
 use crate::counts::SharedCounts;
 use crate::send::{PackFeed, PackWish, SendOptions};
 use bstr::BString;
-use git_core_object::{Context, Kind, ObjectId, Objects as _, ReadError};
+use git_core_object::{Context, ObjectId, Objects as _, ReadError};
 use git_core_protocol::server::{
-    AdvertisedRef, Answer, Haves, HavesQuery, PackRequest, Question, ReceivePackOptions, Refs, RefsPurpose,
-    RefsQuery, UpdateReport, UpdateRequest, UploadPackOptions, WantPolicy, Wants, WantsQuery,
+    Answer, ArchiveRequest, Haves, HavesQuery, PackRequest, Question, ReceivePackOptions, RefsPurpose,
+    UpdateReport, UpdateRequest, UploadPackOptions, WantPolicy, Wants, WantsQuery,
 };
-use git_core_ref::{RefName, Target};
+use git_core_ref::RefName;
 use git_core_store::filter::{FilterSpec, ObjectFilter};
 use git_core_store::walk::{self, Query, Ready};
-use git_core_store::{Reference, Snapshot, Storage, revision};
+use git_core_store::{Snapshot, Storage, revision};
 use git_core_transport::server::{PackSink, PackStream, Received, Refusal, RefusalKind, Session};
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -39,16 +43,24 @@ pub struct SessionOptions {
     pub filters: FilterPolicy,
     /// How packs are made that are sent.
     pub send: SendOptions,
+    /// A program that makes them instead.
+    pub pack_hook: Option<PackHook>,
     /// Refs that are not shown to who fetches.
     pub hidden: HiddenRefs,
     /// Refs that are not shown to who pushes; [`ReceivePolicy::hidden`] says which may not be pushed to.
     pub receive_hidden: HiddenRefs,
     /// The part of the repository that is served.
     pub namespace: Namespace,
+    /// On which terms pushes may be signed, if they may.
+    pub signed: Option<SignedPushes>,
     /// How often an idle client that fetches hears something (`uploadpack.keepAlive`); for who drives the session.
     pub upload_keep_alive: Duration,
     /// How often an idle client that pushes hears something (`receive.keepAlive`); likewise.
     pub receive_keep_alive: Duration,
+    /// Whether archives are made.
+    pub archives: ArchivePolicy,
+    /// What archives are made of.
+    pub(super) repository: Option<Repository>,
     /// Where tips of other repositories are found, whose objects are here too.
     pub(super) alternates: Option<AlternateTips>,
     /// Why no push can be taken in, if the configuration makes no sense.
@@ -64,11 +76,15 @@ impl Default for SessionOptions {
             policy: ReceivePolicy::default(),
             filters: FilterPolicy::default(),
             send: SendOptions::default(),
+            pack_hook: None,
             hidden: HiddenRefs::default(),
             receive_hidden: HiddenRefs::default(),
             namespace: Namespace::default(),
+            signed: None,
             upload_keep_alive: keep_alive,
             receive_keep_alive: keep_alive,
+            archives: ArchivePolicy::default(),
+            repository: None,
             alternates: None,
             unusable: None,
         }
@@ -83,15 +99,8 @@ pub struct StorageSession {
     counts: Arc<SharedCounts>,
     /// The state of a negotiation, with the wants it is about.
     ready: Option<(Arc<Vec<ObjectId>>, Ready)>,
-}
-
-/// What is known of an object that a ref holds.
-#[derive(Clone, Copy)]
-struct Seen {
-    id: ObjectId,
-    is_there: bool,
-    /// What it leads to, if it is a tag.
-    peeled: Option<ObjectId>,
+    /// The state of a list of refs that is asked for page by page.
+    listing: Listing,
 }
 
 impl StorageSession {
@@ -107,7 +116,18 @@ impl StorageSession {
         let shallow = Arc::new(snapshot.shallow().to_vec());
         options.upload.shallow = shallow.clone();
         options.receive.shallow = shallow;
-        Ok(StorageSession { storage, snapshot, options, counts: Arc::default(), ready: None })
+        if let Some(signed) = &options.signed {
+            let now = crate::repository::now().seconds;
+            options.receive.push_cert_nonce = Some(signed.nonce(snapshot.format(), now));
+        }
+        Ok(StorageSession {
+            storage,
+            snapshot,
+            options,
+            counts: Arc::default(),
+            ready: None,
+            listing: Listing::default(),
+        })
     }
 
     /// Shares what is counted with the sessions that have the same of these.
@@ -116,110 +136,13 @@ impl StorageSession {
         StorageSession { counts, ..self }
     }
 
-    fn refs(&self, query: &RefsQuery) -> Result<Refs, ReadError> {
-        let (mut out, mut seen) = (Vec::new(), None);
-        let head = RefName::head();
-        let hidden = match query.purpose {
-            RefsPurpose::Fetch => &self.options.hidden,
-            RefsPurpose::Push => &self.options.receive_hidden,
-        };
-        let wanted = |name: &RefName| {
-            if hidden.hides(name) {
-                return false;
-            }
-            query.prefixes.is_empty() || query.prefixes.iter().any(|p| name.as_bytes().starts_with(p))
-        };
-        if query.purpose == RefsPurpose::Fetch
-            && wanted(&head)
-            && let Some(found) = self.snapshot.find_ref(&head)?
-        {
-            let (_, id) = revision::follow(&*self.snapshot, &head)?;
-            if id.is_some() || query.unborn {
-                out.extend(self.advertise(found, id, query, &mut seen)?);
-            }
-        }
-        let common = common_prefix(&query.prefixes);
-        let mut failed = None;
-        self.snapshot.for_each_ref(common, &mut |found| {
-            if !wanted(&found.name) {
-                return ControlFlow::Continue(());
-            }
-            let id = match &found.target {
-                Target::Id(id) => Ok(Some(*id)),
-                Target::Symbolic(_) => revision::follow(&*self.snapshot, &found.name).map(|(_, id)| id),
-            };
-            let added = id.and_then(|id| match id {
-                Some(id) => self.advertise(found, Some(id), query, &mut seen),
-                None => Ok(None),
-            });
-            match added {
-                Ok(one) => out.extend(one),
-                Err(error) => failed = Some(error),
-            }
-            if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })?;
-        match failed {
-            Some(error) => Err(error),
-            None => Ok(Refs { haves: self.tips_elsewhere(query, &out), refs: Arc::new(out) }),
-        }
-    }
-
-    /// What a client that pushes need not send although no ref shows it.
-    fn tips_elsewhere(&self, query: &RefsQuery, shown: &[AdvertisedRef]) -> Vec<ObjectId> {
-        if query.purpose != RefsPurpose::Push {
-            return Vec::new();
-        }
-        let mut haves = self.options.alternates.as_ref().map_or_else(Vec::new, |a| a.find(&self.snapshot));
-        let shown: HashSet<ObjectId> = shown.iter().filter_map(|one| one.id).collect();
-        haves.retain(|id| !shown.contains(id));
-        haves
-    }
-
-    /// A ref as it is shown; one that points to an object that is not there is not shown, as in git.
-    fn advertise(
-        &self,
-        found: Reference,
-        id: Option<ObjectId>,
-        query: &RefsQuery,
-        seen: &mut Option<Seen>,
-    ) -> Result<Option<AdvertisedRef>, ReadError> {
-        let mut peeled = None;
-        if let Some(id) = id {
-            // Many refs may hold one id.
-            let known = match seen {
-                Some(last) if last.id == id => *last,
-                _ => *seen.insert(self.look(id, found.peeled, query)?),
-            };
-            if !known.is_there {
-                return Ok(None);
-            }
-            peeled = known.peeled;
-        }
-        let symref = found.target.symbolic().cloned();
-        Ok(Some(AdvertisedRef { name: found.name, id, peeled, symref }))
-    }
-
-    /// Whether an object is there, and what it leads to if it is a tag, which the storage may have `said`.
-    fn look(
-        &self,
-        id: ObjectId,
-        said: Option<Option<ObjectId>>,
-        query: &RefsQuery,
-    ) -> Result<Seen, ReadError> {
-        if let Some(peeled) = said {
-            let peeled = peeled.filter(|_| query.peel);
-            return Ok(Seen { id, is_there: self.snapshot.contains(&id)?, peeled });
-        }
-        let Some(header) = self.snapshot.header(&id)? else {
-            return Ok(Seen { id, is_there: false, peeled: None });
-        };
-        let peeled = match header.kind {
-            Kind::Tag if query.peel => {
-                Some(walk::peel(&*self.snapshot, id, &mut Vec::new(), &mut Vec::new())?.0)
-            }
-            _ => None,
-        };
-        Ok(Seen { id, is_there: true, peeled })
+    fn sizes(&self, ids: &[ObjectId], cx: &Context) -> Result<Vec<Option<u64>>, ReadError> {
+        ids.iter()
+            .map(|id| {
+                cx.check()?;
+                Ok(self.snapshot.header(id)?.map(|header| header.size))
+            })
+            .collect()
     }
 
     fn wants(&self, query: &WantsQuery, cx: &Context) -> Result<Wants, ReadError> {
@@ -300,7 +223,14 @@ impl Session for StorageSession {
 
     fn answer(&mut self, question: Question, cx: &Context) -> Result<Answer, Refusal> {
         match question {
-            Question::Refs(query) => self.refs(&query).map(Answer::Refs),
+            Question::Refs(query) => {
+                let hidden = match query.purpose {
+                    RefsPurpose::Fetch => &self.options.hidden,
+                    RefsPurpose::Push => &self.options.receive_hidden,
+                };
+                let alternates = self.options.alternates.as_ref();
+                self.listing.page(&self.snapshot, hidden, alternates, &query).map(Answer::Refs)
+            }
             Question::Wants(query) => {
                 self.filter(query.filter.as_ref())?;
                 self.wants(&query, cx).map(Answer::Wants)
@@ -309,6 +239,7 @@ impl Session for StorageSession {
             Question::Shallow(query) => {
                 return shallow::bounds(&*self.snapshot, &query, cx).map(Answer::Shallow);
             }
+            Question::ObjectInfo(query) => self.sizes(&query.ids, cx).map(Answer::ObjectInfo),
             _ => return Err(Refusal::new(RefusalKind::Internal, "a question without an answer")),
         }
         .map_err(refusal)
@@ -316,6 +247,10 @@ impl Session for StorageSession {
 
     fn send(&mut self, request: PackRequest, cx: &Context) -> Result<Box<dyn PackStream>, Refusal> {
         self.ready = None;
+        if let Some(hook) = &self.options.pack_hook {
+            self.filter(request.filter.as_ref())?;
+            return hook.start(&self.snapshot, &request, cx);
+        }
         let shallow::Cut { snapshot, wants, haves } =
             shallow::cut(self.snapshot.clone(), &request).map_err(refusal)?;
         let wish = PackWish {
@@ -329,6 +264,13 @@ impl Session for StorageSession {
         };
         let feed = PackFeed::prepare_shared(snapshot, &wish, &self.counts, cx).map_err(refusal)?;
         Ok(Box::new(feed))
+    }
+
+    fn archive(&mut self, request: ArchiveRequest, cx: &Context) -> Result<Box<dyn PackStream>, Refusal> {
+        match (self.options.archives, &self.options.repository) {
+            (ArchivePolicy::Give, Some(repository)) => archives::begin(repository, &request.arguments, cx),
+            _ => Err(Refusal::forbidden("fatal: no archives are made here")),
+        }
     }
 
     fn receive(&mut self, _cx: &Context) -> Result<Box<dyn PackSink>, Refusal> {
@@ -345,13 +287,16 @@ impl Session for StorageSession {
         received: Option<Received>,
         cx: &Context,
     ) -> Result<UpdateReport, Refusal> {
-        // Where options are taken, hooks are told that there are none.
-        if self.options.receive.push_options {
-            request.push_options.get_or_insert_default();
-        }
+        // Hooks are told that there are none, too.
+        request.push_options.get_or_insert_default();
+        let certificate = request.certificate.take().map(|certificate| {
+            let nonce = self.options.receive.push_cert_nonce.as_deref();
+            let signed = self.options.signed.as_ref().zip(nonce);
+            PushedCertificate::of(certificate, signed, request.mode, self.snapshot.format())
+        });
         let quarantine = received.and_then(|received| QuarantineSink::into_quarantine(received.state));
-        receive::update(&self.storage, &self.snapshot, &self.options.policy, &request, quarantine, cx)
-            .map_err(refusal)
+        let push = receive::Pushing { request: &request, certificate, quarantine };
+        receive::update(&self.storage, &self.snapshot, &self.options.policy, push, cx).map_err(refusal)
     }
 }
 
@@ -364,15 +309,4 @@ pub(super) fn refusal(error: ReadError) -> Refusal {
         }
         _ => Refusal::internal(error),
     }
-}
-
-/// What all prefixes begin with.
-fn common_prefix(prefixes: &[bstr::BString]) -> &[u8] {
-    let Some((first, rest)) = prefixes.split_first() else {
-        return b"";
-    };
-    let len = rest.iter().fold(first.len(), |len, other| {
-        first[..len].iter().zip(other.iter()).take_while(|(a, b)| a == b).count()
-    });
-    &first[..len]
 }

@@ -24,7 +24,7 @@ pub struct WorkTree {
 }
 
 /// The working trees of a repository that show a branch, the linked ones among them.
-pub(super) fn work_trees(repository: &Repository) -> Vec<WorkTree> {
+pub(crate) fn work_trees(repository: &Repository) -> Vec<WorkTree> {
     let Some(layout) = repository.layout() else { return Vec::new() };
     let mut found = Vec::new();
     if let (Some(top), Some(branch)) = (&layout.work_tree, branch_of(repository, &layout.git_dir)) {

@@ -16,7 +16,7 @@ use crate::sideband::Band;
 use crate::{Deepen, ProtocolVersion, ShallowUpdate};
 use bstr::BString;
 use git_core_object::{ObjectFormat, ObjectId};
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::ops::Range;
 
 /// How a fetch is made; what the server cannot do of it is left out.
@@ -42,8 +42,13 @@ pub struct FetchOptions {
     /// Which objects are to be left out, as `git-rev-list(1)` spells `--filter`. A server that knows no filters
     /// sends all.
     pub filter: Option<BString>,
+    /// The protocols by which parts of the pack may be fetched from elsewhere, such as `https`
+    /// (`fetch.uriProtocols`): whoever names some has to fetch what [`Fetch::pack_uris`] gives.
+    pub uri_protocols: Vec<BString>,
     /// What this program calls itself.
     pub agent: BString,
+    /// What it calls this session in its logs, told to servers that tell theirs (`transfer.advertiseSID`).
+    pub session_id: Option<BString>,
     /// How much is taken from the server.
     pub limits: ClientLimits,
 }
@@ -60,7 +65,9 @@ impl Default for FetchOptions {
             shallow: Vec::new(),
             deepen: Deepen::No,
             filter: None,
+            uri_protocols: Vec::new(),
             agent: DEFAULT_AGENT.into(),
+            session_id: None,
             limits: ClientLimits::default(),
         }
     }
@@ -81,7 +88,17 @@ pub struct Fetch {
     connection: Connection,
     format: ObjectFormat,
     shallow: ShallowUpdate,
+    uris: Vec<PackUri>,
     limits: ClientLimits,
+}
+
+/// A pack that a server leaves to be fetched from elsewhere (`packfile-uris`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackUri {
+    /// The checksum of the pack.
+    pub checksum: ObjectId,
+    /// Where it is.
+    pub uri: BString,
 }
 
 #[derive(Clone, Debug)]
@@ -115,6 +132,8 @@ enum State {
     Section,
     /// Version 2: where the history will end.
     ShallowInfo,
+    /// Version 2: where parts of the pack are.
+    PackUris,
     /// The pack, on side bands.
     Banded,
     /// The pack, as it is.
@@ -133,9 +152,8 @@ impl Fetch {
         wants: impl IntoIterator<Item = ObjectId>,
         options: &FetchOptions,
     ) -> Result<Self, ClientError> {
-        let mut wants = wants.into_iter().collect::<Vec<_>>();
-        wants.sort_unstable();
-        wants.dedup();
+        let mut seen = HashSet::new();
+        let wants = wants.into_iter().filter(|id| seen.insert(*id)).collect::<Vec<_>>();
         if wants.is_empty() {
             return Err(ClientError::Request("a fetch without anything wanted"));
         }
@@ -150,21 +168,21 @@ impl Fetch {
                 Dialect::V0(v0::Dialect::new(server, &wants, options)?)
             }
         };
-        // In version 2 nothing is remembered between requests, whatever carries them.
-        let batches = match dialect {
-            Dialect::V0(_) => options.connection,
-            Dialect::V2(_) => Connection::Stateless,
+        let negotiation = match dialect {
+            Dialect::V0(_) => Negotiation::new(options.connection),
+            Dialect::V2(_) => Negotiation::of_version_2(),
         };
         Ok(Fetch {
             incoming: Incoming::default(),
             outgoing: Vec::new(),
             state: State::Haves,
-            negotiation: Negotiation::new(batches),
+            negotiation,
             dialect,
             acks: VecDeque::new(),
             connection: options.connection,
             format: server.format,
             shallow: ShallowUpdate { shallow: server.shallow.clone(), unshallow: Vec::new() },
+            uris: Vec::new(),
             limits: options.limits.clone(),
         })
     }
@@ -173,6 +191,12 @@ impl Fetch {
     /// are the ones at which the server's own history ends: then some may not be in the pack.
     pub fn shallow_update(&self) -> &ShallowUpdate {
         &self.shallow
+    }
+
+    /// Packs that belong to what was wanted and are to be fetched from elsewhere, once the pack has begun. None unless
+    /// [`FetchOptions::uri_protocols`] named protocols.
+    pub fn pack_uris(&self) -> &[PackUri] {
+        &self.uris
     }
 
     fn bound(&mut self, line: scope::Line) -> Result<(), ClientError> {
@@ -328,9 +352,22 @@ impl Machine for Fetch {
                         }
                     }
                 }
-                State::Acks | State::FinalAck | State::Section | State::ShallowInfo => {
+                State::Acks | State::FinalAck | State::Section | State::ShallowInfo | State::PackUris => {
                     let Some(span) = self.incoming.span()? else { return Ok(Action::Read) };
-                    let packet = self.incoming.packet(&span);
+                    let mut packet = self.incoming.packet(&span);
+                    if let Dialect::V2(v2::Dialect { all_bands: true, .. }) = &self.dialect
+                        && let (Span::Data(range), Packet::Data(payload)) = (&span, packet)
+                    {
+                        match Band::demux(payload)? {
+                            Band::Data(line) => packet = Packet::Data(line),
+                            Band::Progress([]) => continue,
+                            Band::Progress(_) => {
+                                let text = range.start + 1..range.end;
+                                return Ok(Action::Progress(self.incoming.slice(&text)));
+                            }
+                            Band::Error(message) => return Err(ClientError::Remote(Excerpt::new(message))),
+                        }
+                    }
                     let step = match &mut self.dialect {
                         Dialect::V0(v0) => v0.packet(self.state, packet)?,
                         Dialect::V2(v2) => v2.packet(self.state, packet)?,
@@ -351,6 +388,13 @@ impl Machine for Fetch {
                             _ => self.next_round(),
                         },
                         Step::Bound(line) => self.bound(line)?,
+                        Step::Uri(uri) => {
+                            let bound = self.limits.pack_uris;
+                            if self.uris.len() >= bound {
+                                return Err(ClientError::Limit { name: "pack_uris", bound: bound as u64 });
+                            }
+                            self.uris.push(uri);
+                        }
                         Step::To(state) => {
                             if state == State::ShallowInfo {
                                 self.shallow = ShallowUpdate::default();
@@ -390,6 +434,8 @@ enum Step {
     Ready,
     /// A commit at which the history will end, or will not.
     Bound(scope::Line),
+    /// A pack that is elsewhere.
+    Uri(PackUri),
     /// The answer to this round is over.
     Round,
     To(State),
@@ -399,7 +445,7 @@ fn unexpected(expected: &'static str, got: &[u8]) -> ClientError {
     ClientError::Unexpected { expected, got: Excerpt::new(got) }
 }
 
-fn write_ids(out: &mut Vec<u8>, word: &[u8], ids: &[ObjectId]) -> Result<(), ClientError> {
+pub(super) fn write_ids(out: &mut Vec<u8>, word: &[u8], ids: &[ObjectId]) -> Result<(), ClientError> {
     let mut hex = Vec::new();
     for id in ids {
         hex.clear();

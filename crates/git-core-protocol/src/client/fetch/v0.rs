@@ -86,6 +86,11 @@ impl Dialect {
         if offered.has("agent") {
             caps.add_value("agent", sanitize(&options.agent));
         }
+        if offered.has("session-id")
+            && let Some(id) = &options.session_id
+        {
+            caps.add_value("session-id", sanitize(id));
+        }
         let mut prefix = Vec::new();
         let (mut hex, mut list) = (Vec::new(), Vec::new());
         wants[0].write_hex(&mut hex);

@@ -1,10 +1,11 @@
 //! The `fetch` command of version 2 (`gitprotocol-v2(5)`): each request says everything anew, and the answer
 //! comes in sections.
 
-use super::super::ls_refs::write_command;
+use super::super::ls_refs::{About, write_command};
 use super::super::{Ack, AckStatus, Advertisement, ClientError, FetchOptions, negotiation::Negotiation};
-use super::{State, Step, scope, unexpected, write_ids};
+use super::{PackUri, State, Step, scope, unexpected, write_ids};
 use crate::pkt_line::{self, Packet};
+use bstr::ByteSlice as _;
 use git_core_object::{ObjectFormat, ObjectId};
 
 #[derive(Clone, Debug)]
@@ -13,6 +14,9 @@ pub(super) struct Dialect {
     /// The beginning of each request: everything but haves.
     prefix: Vec<u8>,
     ready: bool,
+    /// Lines, too, come on side-band 1.
+    pub(super) all_bands: bool,
+    takes_uris: bool,
 }
 
 impl Dialect {
@@ -26,20 +30,29 @@ impl Dialect {
         }
         scope::check(server, options)?;
         let mut prefix = Vec::new();
-        write_command(&mut prefix, "fetch", server, &options.agent, &options.server_options)?;
+        let about = About { agent: &options.agent, session_id: options.session_id.as_ref() };
+        write_command(&mut prefix, "fetch", server, &about, &options.server_options)?;
+        let all_bands = server.capabilities.has_feature("fetch", "sideband-all");
         for (wanted, argument) in [
             (options.thin_pack, "thin-pack"),
             (!options.progress, "no-progress"),
             (options.include_tag, "include-tag"),
             (options.ofs_delta, "ofs-delta"),
+            (all_bands, "sideband-all"),
         ] {
             if wanted {
                 pkt_line::write_text(&mut prefix, argument.as_bytes())?;
             }
         }
+        let takes_uris =
+            !options.uri_protocols.is_empty() && server.capabilities.has_feature("fetch", "packfile-uris");
+        if takes_uris {
+            let list = bstr::join(",", &options.uri_protocols);
+            pkt_line::write_parts(&mut prefix, &[b"packfile-uris ", &list, b"\n"])?;
+        }
         scope::write(&mut prefix, server, options)?;
         write_ids(&mut prefix, b"want ", wants)?;
-        Ok(Dialect { format: server.format, prefix, ready: false })
+        Ok(Dialect { format: server.format, prefix, ready: false, all_bands, takes_uris })
     }
 
     pub(super) fn request(
@@ -66,9 +79,21 @@ impl Dialect {
             (State::Acks, Packet::Data(_)) => self.acknowledgment(packet.text().unwrap_or_default()),
             (State::Section, Packet::Data(_)) => match &**packet.text().unwrap_or_default() {
                 b"packfile" => Ok(Step::To(State::Banded)),
+                b"packfile-uris" if self.takes_uris => Ok(Step::To(State::PackUris)),
                 b"shallow-info" => Ok(Step::To(State::ShallowInfo)),
                 other => Err(unexpected("packfile", other)),
             },
+            (State::PackUris, Packet::Delim) => Ok(Step::To(State::Section)),
+            (State::PackUris, Packet::Data(_)) => {
+                let line = packet.text().unwrap_or_default();
+                let unexpected = || unexpected("the address of a pack", line);
+                let (hex, uri) = line.split_once_str(" ").ok_or_else(unexpected)?;
+                let checksum = ObjectId::from_hex_of(self.format, hex).map_err(|_| unexpected())?;
+                if uri.is_empty() || uri.iter().any(u8::is_ascii_control) {
+                    return Err(unexpected());
+                }
+                Ok(Step::Uri(PackUri { checksum, uri: uri.into() }))
+            }
             (State::ShallowInfo, Packet::Delim) => Ok(Step::To(State::Section)),
             (State::ShallowInfo, Packet::Data(_)) => {
                 Ok(Step::Bound(scope::Line::parse(packet, self.format)?))

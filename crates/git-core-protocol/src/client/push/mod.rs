@@ -10,6 +10,7 @@ use super::incoming::{Incoming, Span};
 use super::{Action, Advertisement, ClientError, ClientLimits, Command, DEFAULT_AGENT, Machine};
 use crate::ProtocolVersion;
 use crate::capability::{Capabilities, sanitize};
+use crate::certificate::SignedCertificate;
 use crate::error::Excerpt;
 use crate::pkt_line::{self, Decoder, Packet};
 use crate::sideband::Band;
@@ -28,10 +29,14 @@ pub struct PushOptions {
     pub quiet: bool,
     /// Told to the server's hooks; refused when the server does not take any.
     pub push_options: Vec<BString>,
+    /// The certificate of these commands and options, with its signature; refused when the server takes none.
+    pub certificate: Option<SignedCertificate>,
     /// The commits at which the history here ends.
     pub shallow: Vec<ObjectId>,
     /// What this program calls itself.
     pub agent: BString,
+    /// What it calls this session in its logs, told to servers that tell theirs (`transfer.advertiseSID`).
+    pub session_id: Option<BString>,
     /// How much is taken from the server.
     pub limits: ClientLimits,
 }
@@ -42,8 +47,10 @@ impl Default for PushOptions {
             atomic: false,
             quiet: false,
             push_options: Vec::new(),
+            certificate: None,
             shallow: Vec::new(),
             agent: DEFAULT_AGENT.into(),
+            session_id: None,
             limits: ClientLimits::default(),
         }
     }
@@ -111,6 +118,7 @@ impl Push {
         }
         for (wanted, name, what) in [
             (commands.iter().any(|c| c.new.is_none()), "delete-refs", "deleting refs"),
+            (options.certificate.is_some(), "push-cert", "--signed push"),
             (options.atomic, "atomic", "atomic pushes"),
             (!options.push_options.is_empty(), "push-options", "push options"),
         ] {
@@ -323,6 +331,11 @@ fn request(
     if offered.has("agent") {
         caps.add_value("agent", sanitize(&options.agent));
     }
+    if offered.has("session-id")
+        && let Some(id) = &options.session_id
+    {
+        caps.add_value("session-id", sanitize(id));
+    }
     let mut list = b"\0 ".to_vec();
     caps.write_list(&mut list);
     let null = ObjectId::null(server.format);
@@ -335,7 +348,14 @@ fn request(
             pkt_line::write_parts(&mut out, &[b"shallow ", &hex, b"\n"])?;
         }
     }
-    for command in commands {
+    if let Some(certificate) = &options.certificate {
+        pkt_line::write_parts(&mut out, &[b"push-cert", &list, b"\n"])?;
+        for line in certificate.as_bytes().split_inclusive(|byte| *byte == b'\n') {
+            pkt_line::write_data(&mut out, line)?;
+        }
+        pkt_line::write_data(&mut out, b"push-cert-end\n")?;
+    }
+    for command in commands.iter().filter(|_| options.certificate.is_none()) {
         let mut ids = Vec::new();
         command.old.unwrap_or(null).write_hex(&mut ids);
         ids.push(b' ');

@@ -1,10 +1,13 @@
 //! The command list of a push and its push options; then the turns between pack, update and report.
 
 use super::super::error::shown;
-use super::super::{Command, CommandStatus, Outcome, Output, ServerError, UpdateReport, UpdateRequest};
+use super::super::{
+    Command, CommandStatus, Outcome, Output, ReceivePackOptions, ServerError, UpdateReport, UpdateRequest,
+};
 use super::report::{Report, ReportStyle, Unpacked};
 use super::{Phase, Talk};
 use crate::Capabilities;
+use crate::certificate::SignedCertificate;
 use crate::pkt_line::Packet;
 use bstr::{BString, ByteSlice as _};
 use git_core_object::{ObjectFormat, ObjectId};
@@ -26,6 +29,19 @@ pub(super) struct CommandList {
     capabilities: Capabilities,
     started: bool,
     greeted: bool,
+    certificate: Certificate,
+}
+
+/// A push certificate on its way.
+#[derive(Debug, Default)]
+enum Certificate {
+    /// None has come.
+    #[default]
+    None,
+    /// So much of it.
+    Open(Vec<u8>),
+    /// All of it.
+    Whole(SignedCertificate),
 }
 
 /// A push whose commands are read.
@@ -35,6 +51,7 @@ pub(super) struct Push {
     shallow: Vec<ObjectId>,
     capabilities: Capabilities,
     push_options: Option<Vec<BString>>,
+    certificate: Option<SignedCertificate>,
 }
 
 impl CommandList {
@@ -47,6 +64,22 @@ impl CommandList {
         packet: Packet<'_>,
         talk: &mut Talk,
     ) -> Result<Phase, ServerError> {
+        if let Certificate::Open(bytes) = &mut self.certificate {
+            match packet {
+                Packet::Data(b"push-cert-end\n") => {
+                    let certificate = SignedCertificate::parse(std::mem::take(bytes))?;
+                    for line in certificate.command_lines() {
+                        self.command(line, &talk.options)?;
+                    }
+                    self.certificate = Certificate::Whole(certificate);
+                }
+                Packet::Data(line) => bytes.extend_from_slice(line),
+                Packet::Flush => return Err(ServerError::UnexpectedPacket("flush")),
+                Packet::Delim => return Err(ServerError::UnexpectedPacket("delim")),
+                Packet::ResponseEnd => return Err(ServerError::UnexpectedPacket("response-end")),
+            }
+            return Ok(Phase::Commands(self));
+        }
         let line = match packet {
             Packet::Flush if self.commands.is_empty() => return Ok(Phase::End(Outcome::Complete)),
             Packet::Flush => {
@@ -55,6 +88,10 @@ impl CommandList {
                     shallow: self.shallow,
                     capabilities: self.capabilities,
                     push_options: None,
+                    certificate: match self.certificate {
+                        Certificate::Whole(certificate) => Some(certificate),
+                        _ => None,
+                    },
                 };
                 return push.commands_ended(talk);
             }
@@ -86,7 +123,22 @@ impl CommandList {
                 return Err(ServerError::ObjectFormat { server, client: shown(format) });
             }
         }
-        let digits = talk.options.object_format.hex_len();
+        if !matches!(self.certificate, Certificate::None) {
+            return Err(ServerError::Unsigned);
+        }
+        if line == b"push-cert" {
+            if !self.commands.is_empty() {
+                return Err(ServerError::Unsigned);
+            }
+            self.certificate = Certificate::Open(Vec::new());
+            return Ok(Phase::Commands(self));
+        }
+        self.command(line, &talk.options)?;
+        Ok(Phase::Commands(self))
+    }
+
+    fn command(&mut self, line: &[u8], options: &ReceivePackOptions) -> Result<(), ServerError> {
+        let digits = options.object_format.hex_len();
         let (Some(old), Some(b' '), Some(new), Some(b' '), Some(name @ [_, ..])) = (
             line.get(..digits),
             line.get(digits),
@@ -96,17 +148,17 @@ impl CommandList {
         ) else {
             return Err(ServerError::Command(shown(line)));
         };
-        if self.commands.len() >= talk.options.limits.commands {
-            return Err(ServerError::Limit { what: "commands", bound: talk.options.limits.commands as u64 });
+        if self.commands.len() >= options.limits.commands {
+            return Err(ServerError::Limit { what: "commands", bound: options.limits.commands as u64 });
         }
-        let old = parse_id(talk.options.object_format, old, line)?;
-        let new = parse_id(talk.options.object_format, new, line)?;
+        let old = parse_id(options.object_format, old, line)?;
+        let new = parse_id(options.object_format, new, line)?;
         let name = match RefName::new(name) {
             Ok(name) if name.as_bytes().starts_with(b"refs/") => Ok(name),
             _ => Err(BString::from(name)),
         };
         self.commands.push(Asked { name, old, new });
-        Ok(Phase::Commands(self))
+        Ok(())
     }
 }
 
@@ -177,6 +229,12 @@ impl Push {
     /// The objects are there: asks for the refs to be updated.
     pub(super) fn update(self: Box<Self>, talk: &mut Talk) -> Result<Phase, ServerError> {
         let atomic = self.capabilities.has("atomic");
+        if let Some(certificate) = &self.certificate
+            && !certificate.headers("push-option").eq(self.push_options.iter().flatten())
+        {
+            let report = UpdateReport::rejected(self.commands(), "inconsistent push options");
+            return (*self).report(report, talk);
+        }
         let valid = self.commands();
         if valid == 0 || atomic && valid < self.commands.len() {
             let report = UpdateReport::rejected(valid, "atomic push failure");
@@ -192,6 +250,8 @@ impl Push {
             push_options: self.push_options.clone(),
             quiet: self.is_quiet(),
             shallow: self.shallow.clone(),
+            certificate: self.certificate.clone(),
+            mode: talk.mode,
         }));
         Ok(Phase::Updating(self))
     }

@@ -9,7 +9,7 @@ use self::commands::{CommandList, Push};
 use self::report::Report;
 use super::input::Input;
 use super::mux::Out;
-use super::refs::{Listing, Style};
+use super::refs::{Listing, Step, Style};
 use super::{
     Answer, Conversation, Mode, Outcome, Output, Question, ReceivePackOptions, RefsPurpose, RefsQuery,
     ServerError, UpdateReport,
@@ -39,9 +39,7 @@ struct Talk {
 
 #[derive(Debug)]
 enum Phase {
-    /// Asked for the refs of the advertisement.
-    Advertise,
-    /// Writing them.
+    /// Asking for the refs of the advertisement and writing them.
     List(Listing),
     /// Reading commands.
     Commands(Box<CommandList>),
@@ -67,15 +65,13 @@ impl ReceivePack {
                 if version == ProtocolVersion::V1 {
                     talk.out.line(&[b"version 1"]);
                 }
-                talk.todo = Some(Output::Ask(Question::Refs(RefsQuery {
-                    purpose: RefsPurpose::Push,
-                    prefixes: Vec::new(),
-                    symrefs: false,
-                    peel: false,
-                    unborn: false,
-                    server_options: Vec::new(),
-                })));
-                Phase::Advertise
+                let query = RefsQuery::all(RefsPurpose::Push);
+                talk.todo = Some(Output::Ask(Question::Refs(query.clone())));
+                let style = Style::Advertisement { capabilities: talk.capabilities() };
+                Phase::List(
+                    Listing::new(query, style, talk.options.object_format)
+                        .with_shallow(&talk.options.shallow),
+                )
             }
         };
         ReceivePack { input: Input::default(), talk, phase }
@@ -149,7 +145,15 @@ impl Conversation for ReceivePack {
     fn poll(&mut self) -> Output {
         while self.talk.out.is_empty() {
             let more = match &mut self.phase {
-                Phase::List(listing) => listing.step(&mut self.talk.out),
+                Phase::List(listing) => match listing.step(&mut self.talk.out) {
+                    Step::Written => true,
+                    Step::Asked => break,
+                    Step::Next(query) => {
+                        self.talk.todo = Some(Output::Ask(Question::Refs(query)));
+                        break;
+                    }
+                    Step::Ended => false,
+                },
                 Phase::Reporting(report) => report.step(&mut self.talk.out),
                 _ => break,
             };
@@ -176,14 +180,11 @@ impl Conversation for ReceivePack {
 
     fn answer(&mut self, answer: Answer) {
         match (self.take(), answer) {
-            (Phase::Advertise, Answer::Refs(refs)) => {
-                let capabilities = self.talk.capabilities();
-                let style = Style::Advertisement { purpose: RefsPurpose::Push, capabilities };
-                let options = &self.talk.options;
-                let listing = Listing::new(refs, style, options.object_format).with_shallow(&options.shallow);
-                self.phase = Phase::List(listing);
+            (Phase::List(mut listing), Answer::Refs(refs)) => {
+                let taken = listing.page(refs).map(|()| Phase::List(listing));
+                self.set(taken);
             }
-            (Phase::Advertise, _) => self.fail(ServerError::MismatchedAnswer),
+            (Phase::List(_), _) => self.fail(ServerError::MismatchedAnswer),
             (phase, _) => self.phase = phase,
         }
     }
@@ -277,6 +278,9 @@ impl Talk {
         }
         if self.options.ofs_delta {
             list.add("ofs-delta");
+        }
+        if let Some(nonce) = &self.options.push_cert_nonce {
+            list.add_value("push-cert", sanitize(nonce.as_bytes()));
         }
         if self.options.push_options {
             list.add("push-options");

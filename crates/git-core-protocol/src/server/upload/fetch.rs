@@ -23,6 +23,7 @@ pub(super) struct FetchArguments {
     ofs_delta: bool,
     include_tag: bool,
     no_progress: bool,
+    sideband_all: bool,
     scope: Scope,
 }
 
@@ -35,6 +36,7 @@ impl FetchArguments {
             b"ofs-delta" => self.ofs_delta = true,
             b"include-tag" => self.include_tag = true,
             b"no-progress" => self.no_progress = true,
+            b"sideband-all" if talk.options.sideband_all => self.sideband_all = true,
             b"deepen-relative" => self.scope.relative(),
             _ if self.scope.line(line, talk)? => {}
             other => {
@@ -59,6 +61,7 @@ impl FetchArguments {
     pub(super) fn ask(mut self: Box<Self>, talk: &mut Talk) -> Result<Phase, ServerError> {
         self.seen = BTreeSet::new();
         self.scope.check()?;
+        talk.out.set_all_bands(self.sideband_all);
         if self.wants.is_empty() && (self.haves.is_empty() || !self.wait_for_done) {
             // Nothing is wanted: the client takes its leave.
             return Ok(Phase::End(Outcome::Complete));

@@ -1,6 +1,6 @@
 //! v2: `ls-refs`.
 
-use super::super::refs::{Prefixes, Style};
+use super::super::refs::{Listing, Prefixes, Style};
 use super::super::{Question, RefsPurpose, RefsQuery, ServerError};
 use super::{Phase, Talk};
 use bstr::{BStr, BString, ByteSlice as _};
@@ -14,7 +14,6 @@ pub(super) struct LsRefs {
     symrefs: bool,
     peel: bool,
     unborn: bool,
-    chosen: Prefixes,
 }
 
 impl LsRefs {
@@ -39,19 +38,15 @@ impl LsRefs {
             self.prefixes.clear();
         }
         let query = RefsQuery {
-            purpose: RefsPurpose::Fetch,
-            prefixes: std::mem::take(&mut self.prefixes),
+            prefixes: self.prefixes,
             symrefs: self.symrefs,
             peel: self.peel,
             unborn: self.unborn,
             server_options,
+            ..RefsQuery::all(RefsPurpose::Fetch)
         };
-        self.chosen = Prefixes::of(&query);
-        talk.ask(Question::Refs(query));
-        Ok(Phase::LsRefs(self))
-    }
-
-    pub(super) fn style(self) -> Style {
-        Style::LsRefs { prefixes: self.chosen, symrefs: self.symrefs, peel: self.peel, unborn: self.unborn }
+        let style = Style::LsRefs { prefixes: Prefixes::of(&query) };
+        talk.ask(Question::Refs(query.clone()));
+        Ok(Phase::List(Listing::new(query, style, talk.options.object_format)))
     }
 }

@@ -6,13 +6,14 @@
 mod fetch;
 mod haves;
 mod ls_refs;
+mod object_info;
 mod request;
 mod shallow;
 mod wants;
 
 use super::input::Input;
 use super::mux::Out;
-use super::refs::{Listing, Style};
+use super::refs::{Listing, Step, Style};
 use super::{
     Answer, Conversation, Mode, Outcome, Output, PackRequest, Question, RefsPurpose, RefsQuery, ServerError,
     UploadPackOptions, WantPolicy,
@@ -56,9 +57,7 @@ struct Talk {
 /// Where the conversation stands. A phase that has asked something waits for the answer.
 #[derive(Debug)]
 enum Phase {
-    /// Asked for the refs of the advertisement.
-    Advertise,
-    /// Writing refs; then, in a stateful conversation, reading what the client wants.
+    /// Asking for refs and writing them; then, in a stateful conversation, reading what the client wants.
     List(Listing),
     /// v0: reading wants.
     Wants(wants::WantLines),
@@ -70,10 +69,12 @@ enum Phase {
     Haves(haves::Negotiation),
     /// v2: reading a request.
     Request(request::Request),
-    /// v2: asked for the refs of `ls-refs`.
-    LsRefs(ls_refs::LsRefs),
     /// v2: asked about the wants or haves of `fetch`.
     Fetch(fetch::Fetch),
+    /// v2: asked how large objects are.
+    ObjectInfo(object_info::ObjectInfo),
+    /// v2: writing how large they are.
+    Sizes(object_info::Sizes),
     /// Sending a pack.
     Pack,
     /// Over.
@@ -178,10 +179,21 @@ impl Conversation for UploadPack {
     }
 
     fn poll(&mut self) -> Output {
-        while self.talk.out.is_empty()
-            && let Phase::List(listing) = &mut self.phase
-        {
-            if !listing.step(&mut self.talk.out) {
+        while self.talk.out.is_empty() {
+            let more = match &mut self.phase {
+                Phase::List(listing) => match listing.step(&mut self.talk.out) {
+                    Step::Written => true,
+                    Step::Asked => break,
+                    Step::Next(query) => {
+                        self.talk.ask(Question::Refs(query));
+                        break;
+                    }
+                    Step::Ended => false,
+                },
+                Phase::Sizes(sizes) => sizes.step(&mut self.talk.out),
+                _ => break,
+            };
+            if !more {
                 self.phase = self.talk.after_list();
                 self.input.restart();
             }
@@ -263,17 +275,11 @@ impl Phase {
 
     fn answer(self, answer: Answer, talk: &mut Talk) -> Result<Phase, ServerError> {
         match (self, answer) {
-            (Phase::Advertise, Answer::Refs(refs)) => {
-                let capabilities = talk.capabilities_v0();
-                let style = Style::Advertisement { purpose: RefsPurpose::Fetch, capabilities };
-                Ok(Phase::List(
-                    Listing::new(refs, style, talk.options.object_format).with_shallow(&talk.options.shallow),
-                ))
+            (Phase::List(mut listing), Answer::Refs(refs)) => {
+                listing.page(refs)?;
+                Ok(Phase::List(listing))
             }
-            (Phase::LsRefs(query), Answer::Refs(refs)) => {
-                let style = query.style();
-                Ok(Phase::List(Listing::new(refs, style, talk.options.object_format)))
-            }
+            (Phase::ObjectInfo(info), Answer::ObjectInfo(sizes)) => info.answered(sizes),
             (Phase::Granting(lines), Answer::Wants(verdict)) => lines.granted(verdict, talk),
             (Phase::Bounding(lines), Answer::Shallow(update)) => Ok(lines.bounded(update, talk)),
             (Phase::Haves(negotiation), Answer::Haves(haves)) => negotiation.answered(haves, talk),
@@ -291,15 +297,12 @@ impl Talk {
         if self.version == ProtocolVersion::V1 {
             self.out.line(&[b"version 1"]);
         }
-        self.ask(Question::Refs(RefsQuery {
-            purpose: RefsPurpose::Fetch,
-            prefixes: Vec::new(),
-            symrefs: true,
-            peel: true,
-            unborn: false,
-            server_options: Vec::new(),
-        }));
-        Phase::Advertise
+        let query = RefsQuery::all(RefsPurpose::Fetch);
+        self.ask(Question::Refs(query.clone()));
+        let style = Style::Advertisement { capabilities: self.capabilities_v0() };
+        Phase::List(
+            Listing::new(query, style, self.options.object_format).with_shallow(&self.options.shallow),
+        )
     }
 
     fn capabilities_v0(&self) -> Capabilities {
@@ -336,12 +339,23 @@ impl Talk {
             true => list.add_value("ls-refs", "unborn"),
             false => list.add("ls-refs"),
         };
-        list.add_value(
-            "fetch",
-            if self.options.filter { "shallow wait-for-done filter" } else { "shallow wait-for-done" },
-        );
+        let mut fetch = "shallow wait-for-done".to_owned();
+        for (offered, name) in
+            [(self.options.filter, " filter"), (self.options.sideband_all, " sideband-all")]
+        {
+            if offered {
+                fetch.push_str(name);
+            }
+        }
+        list.add_value("fetch", fetch);
         list.add("server-option");
         list.add_value("object-format", self.options.object_format.name());
+        if self.options.object_info {
+            list.add("object-info");
+        }
+        if self.options.bundle_uris.is_some() {
+            list.add("bundle-uri");
+        }
         self.out.line(&[b"version 2"]);
         for line in list.lines() {
             self.out.line(&[&line]);
@@ -382,8 +396,20 @@ impl Talk {
         }
     }
 
+    /// Says which bundles may be had elsewhere.
+    fn tell_bundle_uris(&mut self) -> Phase {
+        if let Some(lines) = self.options.bundle_uris.clone() {
+            for line in lines.iter() {
+                self.out.line(&[line]);
+            }
+        }
+        self.out.flush();
+        self.next_request()
+    }
+
     /// Where a satisfied request leads to: to the next one, where there may be one.
     fn next_request(&mut self) -> Phase {
+        self.out.set_all_bands(false);
         match (self.mode, self.version) {
             (Mode::Stateful, ProtocolVersion::V2) => Phase::Request(request::Request::default()),
             _ => Phase::End(Outcome::Complete),

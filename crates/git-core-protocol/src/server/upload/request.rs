@@ -4,6 +4,7 @@ use super::super::ServerError;
 use super::super::error::shown;
 use super::fetch::FetchArguments;
 use super::ls_refs::LsRefs;
+use super::object_info::ObjectInfo;
 use super::{Outcome, Phase, Talk};
 use crate::pkt_line::Packet;
 use bstr::{BStr, BString, ByteSlice as _};
@@ -21,6 +22,8 @@ pub(super) struct Request {
 enum Command {
     LsRefs(LsRefs),
     Fetch(Box<FetchArguments>),
+    ObjectInfo(ObjectInfo),
+    BundleUri,
 }
 
 impl Request {
@@ -36,6 +39,8 @@ impl Request {
                 None => Err(ServerError::NoCommand),
                 Some(Command::LsRefs(query)) => query.ask(self.server_options, talk),
                 Some(Command::Fetch(arguments)) => arguments.ask(talk),
+                Some(Command::ObjectInfo(info)) => info.ask(talk),
+                Some(Command::BundleUri) => Ok(talk.tell_bundle_uris()),
             },
             Packet::Delim if self.in_arguments => Err(ServerError::UnexpectedPacket("delim")),
             Packet::Delim if self.command.is_none() => Err(ServerError::NoCommand),
@@ -49,6 +54,8 @@ impl Request {
                 match (&mut self.command, self.in_arguments) {
                     (Some(Command::LsRefs(query)), true) => query.argument(line, talk)?,
                     (Some(Command::Fetch(arguments)), true) => arguments.argument(line, talk)?,
+                    (Some(Command::ObjectInfo(info)), true) => info.argument(line, talk)?,
+                    (Some(Command::BundleUri), true) => return Err(ServerError::line(line)),
                     _ => self.capability(line, talk)?,
                 }
                 Ok(Phase::Request(self))
@@ -74,6 +81,8 @@ impl Request {
                 self.command = Some(match command {
                     b"ls-refs" => Command::LsRefs(LsRefs::default()),
                     b"fetch" => Command::Fetch(Box::default()),
+                    b"object-info" if talk.options.object_info => Command::ObjectInfo(ObjectInfo::default()),
+                    b"bundle-uri" if talk.options.bundle_uris.is_some() => Command::BundleUri,
                     _ => return Err(ServerError::UnknownCommand(shown(command))),
                 });
             }

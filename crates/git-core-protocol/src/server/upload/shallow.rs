@@ -73,10 +73,10 @@ impl Scope {
     }
 }
 
-/// The lines about what changes.
+/// The lines about what changes: without line ends, as git has them, since libgit2 takes no others.
 pub(super) fn write(update: &ShallowUpdate, talk: &mut Talk) {
     for (word, ids) in [(&b"shallow "[..], &update.shallow), (b"unshallow ", &update.unshallow)] {
-        ids.iter().for_each(|id| talk.out.line(&[word, id.to_hex().as_bytes()]));
+        ids.iter().for_each(|id| talk.out.bare_line(&[word, id.to_hex().as_bytes()]));
     }
 }
 

@@ -14,6 +14,7 @@ mod pack;
 mod packed;
 mod place;
 mod reflog;
+mod rename;
 mod snapshot;
 mod transaction;
 
@@ -207,7 +208,7 @@ impl FilesRefs {
     ) -> Result<(), ReadError> {
         let loose = loose::collect(&self.shared.places, prefix, self.shared.format)?;
         let packed = self.shared.packed.current()?;
-        snapshot::merge(&loose, &packed, prefix, visit)
+        snapshot::merge(&loose, &packed, prefix, None, visit)
     }
 
     /// Visits the reflog of a ref from the newest entry to the oldest, in memory that does not grow with it;

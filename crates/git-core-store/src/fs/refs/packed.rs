@@ -128,7 +128,17 @@ impl PackedFile {
 
     /// The refs whose names begin with `prefix`, sorted.
     pub(super) fn with_prefix(&self, prefix: &[u8]) -> Result<PackedIter<'_>, ReadError> {
-        self.parsed()?.with_prefix(prefix).map_err(|error| self.damaged(error))
+        self.with_prefix_after(prefix, None)
+    }
+
+    /// Those of them that sort behind `after`.
+    pub(super) fn with_prefix_after(
+        &self,
+        prefix: &[u8],
+        after: Option<&RefName>,
+    ) -> Result<PackedIter<'_>, ReadError> {
+        let after = after.map(|name| name.as_bytes());
+        self.parsed()?.with_prefix_after(prefix, after).map_err(|error| self.damaged(error))
     }
 
     /// The first ref whose name has `name/` before it.

@@ -80,8 +80,23 @@ impl RefsSnapshot {
         prefix: &[u8],
         visit: &mut dyn FnMut(Reference) -> ControlFlow<()>,
     ) -> Result<(), ReadError> {
-        let from = self.loose.partition_point(|(name, _)| name.as_bytes() < prefix);
-        merge(&self.loose[from..], &self.packed, prefix, visit)
+        self.for_each_after(prefix, None, visit)
+    }
+
+    /// As [`for_each`](Self::for_each), but only those whose names sort behind `after`.
+    ///
+    /// # Errors
+    /// [`ReadError`] when `packed-refs` is damaged.
+    pub fn for_each_after(
+        &self,
+        prefix: &[u8],
+        after: Option<&RefName>,
+        visit: &mut dyn FnMut(Reference) -> ControlFlow<()>,
+    ) -> Result<(), ReadError> {
+        let from = self.loose.partition_point(|(name, _)| {
+            name.as_bytes() < prefix || after.is_some_and(|after| name <= after)
+        });
+        merge(&self.loose[from..], &self.packed, prefix, after, visit)
     }
 
     /// Visits the reflog of a ref from the newest entry to the oldest, as it is now.
@@ -102,6 +117,7 @@ pub(super) fn merge(
     loose: &[(RefName, Target)],
     packed: &PackedFile,
     prefix: &[u8],
+    after: Option<&RefName>,
     visit: &mut dyn FnMut(Reference) -> ControlFlow<()>,
 ) -> Result<(), ReadError> {
     let mut loose = loose.iter().take_while(|(name, _)| name.as_bytes().starts_with(prefix)).peekable();
@@ -109,7 +125,7 @@ pub(super) fn merge(
                       visit: &mut dyn FnMut(Reference) -> ControlFlow<()>| {
         visit(Reference { name: name.clone(), target: target.clone(), peeled: None })
     };
-    for entry in packed.with_prefix(prefix)? {
+    for entry in packed.with_prefix_after(prefix, after)? {
         let entry = entry.map_err(|error| packed.damaged(error))?;
         let mut shadowed = false;
         while let Some(next) = loose.peek() {

@@ -65,13 +65,15 @@ impl Cruft {
         target: &Target<'_>,
         snapshot: &Arc<dyn Snapshot>,
         options: &CruftOptions,
+        recent: &[ObjectId],
         report: &mut RepackReport,
         cx: &Context,
     ) -> Result<(), MaintenanceError> {
         // In an order that the objects alone decide: that of the pack follows it.
         let mut all: Vec<ObjectId> = self.ages.keys().copied().collect();
         all.sort_unstable();
-        let young: Vec<ObjectId> = all.iter().filter(|id| self.ages[*id] > options.expire).copied().collect();
+        let is_young = |id: &&ObjectId| self.ages[*id] > options.expire || recent.contains(*id);
+        let young: Vec<ObjectId> = all.iter().filter(is_young).copied().collect();
         let mut staying = empty(&**snapshot, cx)?;
         let mut going = empty(&**snapshot, cx)?;
         if young.len() == self.ages.len() {
@@ -92,14 +94,7 @@ impl Cruft {
         report.expired += going.len();
         self.write_set(target, snapshot, &staying, report, cx)?;
         if let Some(base) = &options.expire_to {
-            let elsewhere = Target {
-                disk: target.disk,
-                base: PathBuf::from(base),
-                options: target.options.clone(),
-                reuse: target.reuse,
-                search: target.search.clone(),
-                islands: target.islands.clone(),
-            };
+            let elsewhere = Target { base: PathBuf::from(base), ..target.clone() };
             // What lies elsewhere is no pack of this repository.
             self.write_set(&elsewhere, snapshot, &going, &mut RepackReport::default(), cx)?;
         }

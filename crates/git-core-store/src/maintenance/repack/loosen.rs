@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// Writes the objects of the repository's own packs as loose ones, as old as their pack, but for those that are about
 /// to be packed, and those that lie in a pack that stays: one with a `.keep` file, one that `stays` names by its file
 /// name, one that is borrowed. Those of packs that were last changed at `expire` or before, in seconds since 1970, are
-/// passed over. Gives how many became loose.
+/// passed over, unless a younger one or one of `recent` needs them. Gives how many became loose.
 ///
 /// # Errors
 /// [`MaintenanceError`] when an object cannot be read or written.
@@ -23,6 +23,7 @@ pub fn loosen_unreachable(
     packed: &ObjectSet,
     stays: &dyn Fn(&str) -> bool,
     expire: i64,
+    recent: &[ObjectId],
     cx: &Context,
 ) -> Result<u64, MaintenanceError> {
     let snapshot = storage.snapshot()?;
@@ -36,15 +37,16 @@ pub fn loosen_unreachable(
     let is_safe =
         |id: &ObjectId| Ok(packed.contains(id) || holds(&survey.kept, id) || is_borrowed(&survey, id)?);
     let mut report = RepackReport::default();
-    loosen(&survey, expire, &is_safe, &mut report, cx)?;
+    loosen(&survey, expire, recent, &is_safe, &mut report, cx)?;
     Ok(report.loosened)
 }
 
 /// Writes the objects of old packs that nothing needs as loose ones, as old as their pack. Those that were last changed
-/// at `expire` or before are passed over, unless a younger one needs them.
+/// at `expire` or before are passed over, unless a younger one or one of `recent` needs them.
 pub(super) fn loosen(
     survey: &Survey<'_>,
     expire: i64,
+    recent: &[ObjectId],
     is_safe: &dyn Fn(&ObjectId) -> Result<bool, MaintenanceError>,
     report: &mut RepackReport,
     cx: &Context,
@@ -68,6 +70,7 @@ pub(super) fn loosen(
     if ages.values().any(|age| *age <= expire) {
         let mut young: Vec<ObjectId> =
             ages.iter().filter(|(_, age)| **age > expire).map(|(id, _)| *id).collect();
+        young.extend_from_slice(recent);
         let mut note = |file: FanOutFile| {
             let times = file.path.symlink_metadata().map(|metadata| modified(&metadata));
             young.extend(file.id.filter(|_| times.is_ok_and(|time| time > expire)));

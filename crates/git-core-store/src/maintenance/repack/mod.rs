@@ -7,10 +7,12 @@
 mod batch;
 mod cruft;
 mod expire;
+mod filtered;
 mod geometric;
 mod listed;
 mod loosen;
 mod options;
+mod promisor;
 mod remove;
 mod write;
 
@@ -18,8 +20,8 @@ pub use batch::{BatchOptions, repack_batch};
 pub use expire::expire_packs;
 pub use loosen::loosen_unreachable;
 pub use options::{
-    Borrowed, CruftOptions, KeptObjects, MultiPackIndex, Redundant, RepackOptions, RepackReport, Scope,
-    ServerInfo, Unreachable,
+    Borrowed, CruftOptions, FilterOptions, KeptObjects, MultiPackIndex, Redundant, RepackOptions,
+    RepackReport, ReverseFiles, Scope, ServerInfo, Unreachable,
 };
 
 use super::files::fan_out;
@@ -29,9 +31,10 @@ use crate::fs::midx::{
 };
 use crate::fs::sys::Access;
 use crate::fs::{FsObjects, FsStorage, bitmap_of_pack, bitmap_tips};
-use crate::walk::{BitmapOptions, BitmapWriteError, ObjectSet, PackOrder, Story};
+use crate::walk::{BitmapOptions, BitmapWriteError, ObjectSet, PackOrder, Story, has_promises};
 use crate::{Snapshot, Storage as _, StoredPack, WrittenRows};
 use cruft::Cruft;
+use filtered::Divided;
 use git_core_object::{Context, ObjectId, Objects};
 use git_core_pack::{Reuse, WriteOptions, Written};
 use std::path::{Path, PathBuf};
@@ -77,6 +80,7 @@ pub fn repack(
     target.reuse = options.reuse;
     target.search.clone_from(&options.search);
     target.islands.clone_from(&options.islands);
+    (target.idx_version, target.reverse) = (options.idx_version, options.reverse);
 
     let mut report = RepackReport::default();
     let replaced = match options.scope {
@@ -157,7 +161,7 @@ fn unpacked(
     let (mut set, _) = alive(storage, survey, options, cx)?;
     set.retain(|numbers, number| numbers.position(number).is_none());
     leave_borrowed(survey, &mut set, options)?;
-    write(survey, target, &set, &[], report, cx)?;
+    write(survey, target, &set, report, cx)?;
     Ok(Vec::new())
 }
 
@@ -173,6 +177,10 @@ fn all(
     let (mut set, story) = alive(storage, survey, options, cx)?;
     // It is of use for the bitmap of a pack only.
     let story = story.filter(|_| options.bitmap.is_some() && options.midx == MultiPackIndex::Leave);
+    let divided = match &options.filter {
+        Some(filter) => Some(Divided::off(storage, survey, &mut set, filter, options, cx)?),
+        None => None,
+    };
     if options.unreachable == Unreachable::Keep {
         for pack in &survey.old {
             pack.pack.idx().ids().for_each(|id| {
@@ -183,16 +191,10 @@ fn all(
     }
     let wanted = set.len();
     // Promised objects are packed apart from others, so that it stays known who has promised them.
-    let promisors: Vec<_> = survey.old.iter().filter(|pack| pack.promisor).cloned().collect();
+    let promisors = promisor::packs(survey, options.kept);
     let promised = |id: &ObjectId| holds(&promisors, id);
     if !promisors.is_empty() {
-        let mut from_promisor = cruft::empty(&*survey.snapshot, cx)?;
-        for pack in &promisors {
-            pack.pack.idx().ids().for_each(|id| {
-                from_promisor.insert(&id);
-            });
-        }
-        write(survey, target, &from_promisor, &[("promisor", Vec::new())], report, cx)?;
+        promisor::write(survey, target, &promisors, report, cx)?;
         set.retain(|numbers, number| !promised(&numbers.id(number)));
     }
     if options.kept == KeptObjects::Leave && !survey.kept.is_empty() {
@@ -200,7 +202,7 @@ fn all(
     }
     leave_borrowed(survey, &mut set, options)?;
     // What the walk has found need not be found again, if the pack has all of it.
-    let mut story = story.filter(|_| set.len() == wanted);
+    let mut story = story.filter(|_| set.len() == wanted && divided.is_none());
     let told = story.is_some();
     let mut beside = |written: &Written| {
         let whole = u64::from(written.objects) == set.len();
@@ -217,8 +219,13 @@ fn all(
         add_bitmap(survey, stem, how, cx)?;
     }
 
+    let apart = match divided {
+        Some(divided) => Some(divided.write(survey, target, &set, &promised, options, report, cx)?),
+        None => None,
+    };
     let is_safe = |id: &ObjectId| -> Result<bool, MaintenanceError> {
         Ok(set.contains(id)
+            || apart.as_ref().is_some_and(|apart| apart.contains(id))
             || holds(&survey.kept, id)
             || promised(id)
             || (options.borrowed == Borrowed::Leave && is_borrowed(survey, id)?))
@@ -228,10 +235,12 @@ fn all(
             let mut target = target.clone();
             let max = options.max_cruft_size.map(|size| size.max(MIN_PACK_SIZE));
             target.options.max_size = max.or(target.options.max_size);
-            Cruft::collect(survey, &is_safe, cx)?.write(&target, &survey.snapshot, cruft, report, cx)?;
+            target.search = options.cruft_search.clone().or(target.search);
+            let collected = Cruft::collect(survey, &is_safe, cx)?;
+            collected.write(&target, &survey.snapshot, cruft, &options.recent, report, cx)?;
         }
         Unreachable::Loosen { expire } if options.redundant == Redundant::Remove => {
-            loosen::loosen(survey, *expire, &is_safe, report, cx)?;
+            loosen::loosen(survey, *expire, &options.recent, &is_safe, report, cx)?;
         }
         Unreachable::Drop | Unreachable::Keep | Unreachable::Loosen { .. } => {}
     }
@@ -303,7 +312,7 @@ fn roll_up(
     // What stays has its objects already.
     let staying: Vec<_> = survey.kept.iter().chain(&packs[rolled..]).cloned().collect();
     set.retain(|numbers, number| !holds(&staying, &numbers.id(number)));
-    write(survey, target, &set, &[], report, cx)?;
+    write(survey, target, &set, report, cx)?;
     packs.truncate(rolled);
     Ok(packs)
 }
@@ -316,7 +325,7 @@ fn alive(
     cx: &Context,
 ) -> Result<(ObjectSet, Option<Story>), MaintenanceError> {
     let roots = roots(storage, &*survey.snapshot, cx)?;
-    if !survey.snapshot.packs().iter().any(|pack| pack.promisor) {
+    if !has_promises(&*survey.snapshot) {
         // Who makes all deltas anew wants the best order, others keep what they have together.
         let order = if options.reuse == Reuse::All { PackOrder::Stored } else { PackOrder::History };
         let counted = reachable::for_pack(&*survey.snapshot, &roots, &options.keep, order, cx)?;
@@ -324,23 +333,19 @@ fn alive(
         return Ok((set, Some(story)));
     }
     // What was promised may be missing.
-    let mut set = cruft::empty(&*survey.snapshot, cx)?;
-    let seeds = roots.refs.iter().chain(&roots.reflogs).chain(&options.keep).copied();
-    reachable::add_with_history(&*survey.snapshot, &mut set, seeds, cx)?;
-    Ok((set, None))
+    Ok((reachable::named(&*survey.snapshot, &roots, &options.keep, None, cx)?, None))
 }
 
 fn write(
     survey: &Survey<'_>,
     target: &Target<'_>,
     set: &ObjectSet,
-    companions: &[write::Companion],
     report: &mut RepackReport,
     cx: &Context,
 ) -> Result<Vec<PathBuf>, MaintenanceError> {
     let plan = set.plan(survey.snapshot.format())?;
     let objects: Arc<dyn Objects> = survey.snapshot.clone();
-    target.write(plan, objects, &mut |_| Ok(companions.to_vec()), report, cx)
+    target.write(plan, objects, &mut |_| Ok(Vec::new()), report, cx)
 }
 
 fn holds(packs: &[Arc<StoredPack>], id: &ObjectId) -> bool {

@@ -1,6 +1,8 @@
 //! What a repack is asked to do, and what it did.
 
+use crate::filter::ObjectFilter;
 use crate::walk::BitmapOptions;
+use git_core_idx::Version;
 use git_core_object::ObjectId;
 use git_core_pack::{DeltaForm, Islands, Reuse, SearchOptions};
 use std::path::PathBuf;
@@ -45,8 +47,38 @@ pub struct RepackOptions {
     /// Which deltas are ruled out, stored ones too, since who fetches one object may not get the other
     /// (`pack.island`).
     pub islands: Option<Arc<dyn Islands>>,
+    /// Which objects go into a pack of their own, with [`Scope::All`]; `None` divides none off.
+    pub filter: Option<FilterOptions>,
+    /// How deltas are searched for packs of unreachable objects, if otherwise.
+    pub cruft_search: Option<SearchOptions>,
+    /// Unreachable objects that count as just needed, whatever their age (`gc.recentObjectsHook`).
+    pub recent: Vec<ObjectId>,
+    /// The version of pack indexes.
+    pub idx_version: Version,
+    /// Whether reverse indexes are written beside packs.
+    pub reverse: ReverseFiles,
     /// How hard objects are compressed that are not copied, 0 to 9; the default of the pack writer without.
     pub compression: Option<u8>,
+}
+
+/// Whether `.rev` files are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReverseFiles {
+    /// They are.
+    #[default]
+    Write,
+    /// Whoever needs them works them out.
+    Leave,
+}
+
+/// Which objects are divided off, and where they go. What is loose and divided off stays loose.
+#[derive(Clone, Debug)]
+pub struct FilterOptions {
+    /// What it lets through goes into the usual pack.
+    pub filter: Arc<ObjectFilter>,
+    /// Where the pack of the others is written: the path of a pack without `-<checksum>.pack`. Without one it lies
+    /// beside the usual one.
+    pub to: Option<PathBuf>,
 }
 
 /// Which objects go into the new pack.

@@ -1,10 +1,11 @@
 //! Writing a pack beside those that are there: under a name nobody reads, then published, its index last.
 
-use super::RepackReport;
+use super::{RepackReport, ReverseFiles};
 use crate::fs::FsObjects;
 use crate::fs::sys::{Access, Disk, DiskFile};
 use crate::maintenance::MaintenanceError;
 use git_core_hash::{Checksum, Digest};
+use git_core_idx::{Version, write_idx};
 use git_core_object::{Context, ObjectId, Objects};
 use git_core_pack::{Islands, PackPlan, PackWriter, Reuse, SearchOptions, WriteOptions, Written};
 use std::io::{self, SeekFrom};
@@ -25,6 +26,8 @@ pub(super) struct Target<'a> {
     pub(super) reuse: Reuse,
     pub(super) search: Option<SearchOptions>,
     pub(super) islands: Option<Arc<dyn Islands>>,
+    pub(super) idx_version: Version,
+    pub(super) reverse: ReverseFiles,
 }
 
 impl<'a> Target<'a> {
@@ -37,6 +40,8 @@ impl<'a> Target<'a> {
             reuse: Reuse::All,
             search: None,
             islands: None,
+            idx_version: Version::default(),
+            reverse: ReverseFiles::default(),
         }
     }
 
@@ -81,7 +86,7 @@ impl<'a> Target<'a> {
             // What comes beside it is made while the disk is busy.
             let beside = std::thread::scope(|scope| {
                 let flushed = scope.spawn(|| file.sync());
-                let beside = Self::beside(&written, companions);
+                let beside = self.beside(&written, companions);
                 flushed.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).map_err(failed)?;
                 beside
             })?;
@@ -95,12 +100,16 @@ impl<'a> Target<'a> {
 
     /// The files beside a pack, in the order in which they are published: the pack is visible by its index.
     fn beside(
+        &self,
         written: &Written,
         companions: &mut dyn FnMut(&Written) -> Result<Vec<Companion>, MaintenanceError>,
     ) -> Result<Vec<Companion>, MaintenanceError> {
         let mut all = companions(written)?;
-        all.push(("rev", written.rev()));
-        all.push(("idx", written.idx().map_err(git_core_pack::WriteError::from)?));
+        if self.reverse == ReverseFiles::Write {
+            all.push(("rev", written.rev()));
+        }
+        let idx = write_idx(self.idx_version, written.entries.iter().copied(), &written.checksum);
+        all.push(("idx", idx.map_err(git_core_pack::WriteError::from)?));
         Ok(all)
     }
 

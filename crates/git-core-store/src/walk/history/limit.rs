@@ -1,6 +1,9 @@
 //! Going through the commits that may be listed.
 
-use super::{ABOVE, BELOW, Bits, EXPANDED, HIDDEN, History, LEFT, Node, QUEUED, SEEN, Side, TIP, TipRole};
+use super::{
+    ABOVE, BELOW, Bits, EXPANDED, HIDDEN, History, LEFT, Node, QUEUED, SEEN, Side, Simplification, TIP,
+    TipRole,
+};
 use crate::walk::settle::{Ended, Follow};
 use git_core_object::ReadError;
 use std::collections::VecDeque;
@@ -48,9 +51,14 @@ impl History<'_> {
             self.keep_ways(&targets, &found);
         }
         found.retain(|node| !self.flags.has(*node, HIDDEN));
+        found.iter().for_each(|node| self.reconsider(*node));
         let found = match self.query.order {
             super::HistoryOrder::Met => found,
             order => self.sort(found, order)?,
+        };
+        let found = match self.query.simplification {
+            Simplification::Merges if self.prunes() => self.simplify_merges(found)?,
+            _ => found,
         };
         if self.query.children {
             for node in &found {
@@ -161,7 +169,7 @@ impl History<'_> {
             }
             return Ok(());
         }
-        if !self.query.paths.is_empty() {
+        if self.prunes() {
             self.simplify(node)?;
             for parent in self.parents(node) {
                 self.follow(node, parent)?;
@@ -181,7 +189,7 @@ impl History<'_> {
     }
 
     fn follow(&mut self, node: Node, parent: Node) -> Result<(), ReadError> {
-        if !self.is_there(parent)? {
+        if !self.is_there(parent)? || self.is_left_to_promisors(parent) {
             return Ok(());
         }
         for passed in [LEFT, BELOW] {
@@ -194,7 +202,7 @@ impl History<'_> {
     }
 
     /// Passes a flag on to a commit, and on along what was followed from it before.
-    fn pass(&mut self, node: Node, flag: u16) {
+    fn pass(&mut self, node: Node, flag: u32) {
         let most = if self.query.first_parent { 1 } else { usize::MAX };
         let mut stack = vec![node];
         while let Some(node) = stack.pop() {

@@ -8,166 +8,49 @@
 mod limit;
 mod order;
 mod paths;
+mod query;
+mod simplify;
 
 pub use paths::PathSpec;
+pub use query::{
+    CommitTest, HistoryCommit, HistoryMark, HistoryOrder, HistoryQuery, HistoryTip, NoWalk, Side,
+    Simplification, TipRole,
+};
 
 use super::graph::{ByTime, Graph, Node};
+use super::promised::{PromisedObjects, PromisorPacks};
 use crate::Snapshot;
 use git_core_object::{Context, ObjectId, ReadError};
 use hashbrown::HashMap;
 use paths::Paths;
 use std::collections::VecDeque;
 
-/// Which commits are listed, and how.
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct HistoryQuery {
-    /// Where the walk begins, and what it leaves out.
-    pub tips: Vec<HistoryTip>,
-    /// In which order.
-    pub order: HistoryOrder,
-    /// Only the tips themselves.
-    pub no_walk: Option<NoWalk>,
-    /// Follows first parents only.
-    pub first_parent: bool,
-    /// Hides what is reached along first parents only.
-    pub exclude_first_parent_only: bool,
-    /// No commits made before this, in seconds since 1970.
-    pub since: Option<i64>,
-    /// No commits made after this.
-    pub until: Option<i64>,
-    /// No commits with fewer parents.
-    pub min_parents: usize,
-    /// No commits with more parents.
-    pub max_parents: Option<usize>,
-    /// Passes over so many commits first.
-    pub skip: u64,
-    /// Ends after so many.
-    pub max_count: Option<u64>,
-    /// The oldest first.
-    pub reverse: bool,
-    /// Also lists where the walk ended.
-    pub boundary: bool,
-    /// Only commits on a way from these, or to these; from all hidden tips if it is empty.
-    pub ancestry_path: Option<Vec<ObjectId>>,
-    /// Only commits of one side of `a...b`.
-    pub side: Option<Side>,
-    /// Parents as the list shows them: the nearest that is listed. Keeps merges that paths would not.
-    pub rewrite_parents: bool,
-    /// The children of each commit among those listed.
-    pub children: bool,
-    /// Only commits that change one of these.
-    pub paths: Vec<PathSpec>,
-    /// What happens when a commit to hide is not there.
-    pub missing: super::MissingExcludes,
-    /// What happens when a commit that is reached is not there: [`History::missing`] tells of it.
-    pub missing_reached: super::MissingObjects,
-}
-
-/// A commit that a walk begins at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HistoryTip {
-    /// Which.
-    pub id: ObjectId,
-    /// What it is to the walk.
-    pub role: TipRole,
-}
-
-/// What a commit is to a walk that begins there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TipRole {
-    /// It is listed, with what it reaches.
-    Shown,
-    /// As [`Shown`](Self::Shown), as the left side of `a...b`.
-    Left,
-    /// It is left out, with what it reaches.
-    Hidden,
-}
-
-/// The order of a list.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum HistoryOrder {
-    /// The newest first, as far as the walk has come.
-    #[default]
-    Met,
-    /// No commit before its children, otherwise the newest first.
-    Date,
-    /// As [`Date`](Self::Date), by when the change was written.
-    AuthorDate,
-    /// No commit before its children, and lines of history together.
-    Topological,
-}
-
-/// In which order tips are listed that are not walked from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoWalk {
-    /// The newest first.
-    Sorted,
-    /// As they were given.
-    Unsorted,
-}
-
-/// A side of `a...b`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    /// What `a` reaches.
-    Left,
-    /// What `b` reaches.
-    Right,
-}
-
-/// What a commit is in a list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HistoryMark {
-    /// Reached from the left side of `a...b`.
-    Left,
-    /// Reached from elsewhere.
-    Right,
-    /// Not listed itself, but a parent of one that is.
-    Boundary,
-}
-
-/// A commit of a list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HistoryCommit {
-    /// Its id.
-    pub id: ObjectId,
-    /// The id of its root tree.
-    pub tree: ObjectId,
-    /// When it was made, in seconds since 1970.
-    pub time: i64,
-    /// Its parents, as the list shows them.
-    pub parents: Vec<ObjectId>,
-    /// Its children in the list, if they were asked for.
-    pub children: Vec<ObjectId>,
-    /// What it is in the list.
-    pub mark: HistoryMark,
-}
-
-const SEEN: u16 = 1;
-const HIDDEN: u16 = 1 << 1;
-const QUEUED: u16 = 1 << 2;
+const SEEN: u32 = 1;
+const HIDDEN: u32 = 1 << 1;
+const QUEUED: u32 = 1 << 2;
 /// Its parents are in the queue.
-const EXPANDED: u16 = 1 << 3;
-const LISTED: u16 = 1 << 4;
-const LEFT: u16 = 1 << 5;
+const EXPANDED: u32 = 1 << 3;
+const LISTED: u32 = 1 << 4;
+const LEFT: u32 = 1 << 5;
 /// A tip that was given to be hidden.
-const BOTTOM: u16 = 1 << 6;
+const BOTTOM: u32 = 1 << 6;
 /// Has the same paths as the parents that matter.
-const SAME: u16 = 1 << 7;
-const CHILD_LISTED: u16 = 1 << 8;
-const BOUNDARY: u16 = 1 << 9;
+const SAME: u32 = 1 << 7;
+const CHILD_LISTED: u32 = 1 << 8;
+const BOUNDARY: u32 = 1 << 9;
 /// On a way from a commit of `--ancestry-path`.
-const ABOVE: u16 = 1 << 10;
+const ABOVE: u32 = 1 << 10;
 /// On a way to one.
-const BELOW: u16 = 1 << 11;
-const WALKED: u16 = 1 << 12;
+const BELOW: u32 = 1 << 11;
+const WALKED: u32 = 1 << 12;
 /// Is in a list that is being put in order.
-const IN_LIST: u16 = 1 << 13;
+const IN_LIST: u32 = 1 << 13;
 /// A tip that was given to be listed.
-const TIP: u16 = 1 << 14;
+const TIP: u32 = 1 << 14;
 /// Is not there, and was told of.
-const GONE: u16 = 1 << 15;
+const GONE: u32 = 1 << 15;
+/// A merge that has other paths than its first parent.
+const PULL: u32 = 1 << 16;
 
 /// Makes the list of a [`HistoryQuery`].
 pub struct History<'a> {
@@ -184,10 +67,15 @@ pub struct History<'a> {
     /// Parents that are not those that the commit names.
     rewritten: HashMap<Node, Vec<Node>>,
     children: HashMap<Node, Vec<Node>>,
+    /// Which parents of a merge have the same paths, where all are followed.
+    same: HashMap<Node, Vec<bool>>,
+    content: Vec<u8>,
     /// Parents of listed commits, in the order in which they were met.
     borders: Vec<Node>,
     /// What was reached and is not there.
     missing: Vec<ObjectId>,
+    /// Their commits are hidden.
+    promisors: Option<PromisorPacks>,
     skip: u64,
     left: u64,
     ended: bool,
@@ -211,8 +99,11 @@ impl<'a> History<'a> {
             paths: Paths::new(snapshot, &query.paths),
             rewritten: HashMap::new(),
             children: HashMap::new(),
+            same: HashMap::new(),
+            content: Vec::new(),
             borders: Vec::new(),
             missing: Vec::new(),
+            promisors: (query.promised == PromisedObjects::LeftOut).then(|| PromisorPacks::of(snapshot)),
             skip: query.skip,
             left: query.max_count.unwrap_or(u64::MAX),
             ended: false,
@@ -276,7 +167,10 @@ impl<'a> History<'a> {
     fn counts_all(&self) -> bool {
         let query = &self.query;
         self.list.is_none()
-            && query.paths.is_empty()
+            && self.promisors.is_none()
+            && !self.prunes()
+            && query.test.is_none()
+            && query.passed_over.is_none()
             && query.max_count.is_none()
             && query.since.or(query.until).is_none()
             && query.max_parents.is_none()
@@ -324,6 +218,15 @@ impl<'a> History<'a> {
         Ok(there)
     }
 
+    /// Whether a commit lies in a promisor's pack, and such are left out: then it is hidden.
+    fn is_left_to_promisors(&mut self, node: Node) -> bool {
+        let left = self.promisors.as_ref().is_some_and(|packs| packs.hold(&self.graph.id(node)));
+        if left && !self.flags.has(node, SEEN) {
+            self.flags.set(node, HIDDEN | SEEN | EXPANDED);
+        }
+        left
+    }
+
     /// The hidden parents of what was walked: where what is new meets what is not. Complete once
     /// [`next_commit`](Self::next_commit) has given `None`.
     pub fn edges(&self) -> Vec<ObjectId> {
@@ -339,6 +242,12 @@ impl<'a> History<'a> {
         edges
     }
 
+    /// Whether a commit is hidden, as far as the list has come.
+    pub fn hides(&mut self, id: &ObjectId) -> bool {
+        let node = self.graph.node(id);
+        self.flags.has(node, HIDDEN)
+    }
+
     fn tips(&mut self) -> Result<Vec<Node>, ReadError> {
         let mut given = Vec::new();
         for tip in std::mem::take(&mut self.query.tips) {
@@ -348,6 +257,9 @@ impl<'a> History<'a> {
                 _ if there => {}
                 TipRole::Hidden if self.query.missing == super::MissingExcludes::Ignore => continue,
                 _ => return Err(ReadError::Missing { id: tip.id }),
+            }
+            if tip.role != TipRole::Hidden && self.is_left_to_promisors(node) {
+                continue;
             }
             match tip.role {
                 TipRole::Shown => {
@@ -361,7 +273,7 @@ impl<'a> History<'a> {
                     self.hide(node);
                 }
             }
-            if !self.flags.has(node, SEEN) {
+            if !self.flags.has(node, SEEN) || self.query.no_walk == Some(NoWalk::Repeated) {
                 given.push(node);
             }
             self.enqueue(node);
@@ -374,6 +286,7 @@ impl<'a> History<'a> {
     fn limited(&self) -> bool {
         let query = &self.query;
         query.order != HistoryOrder::Met
+            || query.simplification == Simplification::Merges
             || query.children
             || query.ancestry_path.is_some()
             || query.side.is_some() && self.has_left()
@@ -388,6 +301,11 @@ impl<'a> History<'a> {
             || query.ancestry_path.is_some()
             || self.snapshot.commit_graph().is_none()
             || query.tips.iter().any(|tip| tip.role == TipRole::Hidden)
+    }
+
+    /// Whether paths or decorations choose the commits.
+    fn prunes(&self) -> bool {
+        !self.query.paths.is_empty() || self.query.decorated.is_some()
     }
 
     fn has_left(&self) -> bool {
@@ -435,12 +353,13 @@ impl<'a> History<'a> {
             } else if self.query.no_walk.is_some() {
                 self.simplify(node)?;
             }
-            if self.flags.has(node, HIDDEN | LISTED) {
+            let again = self.flags.has(node, LISTED) && self.query.no_walk != Some(NoWalk::Repeated);
+            if again || self.flags.has(node, HIDDEN) {
                 continue;
             }
             self.flags.set(node, WALKED);
-            if self.is_chosen(node) {
-                if self.query.rewrite_parents && !self.query.paths.is_empty() {
+            if self.is_chosen(node)? {
+                if self.query.rewrite_parents && self.prunes() && !self.query.sparse {
                     self.rewrite(node)?;
                 }
                 return Ok(Some(node));
@@ -448,23 +367,36 @@ impl<'a> History<'a> {
         }
     }
 
-    fn is_chosen(&self, node: Node) -> bool {
+    fn is_chosen(&mut self, node: Node) -> Result<bool, ReadError> {
         if self.query.until.is_some_and(|until| self.graph.time(node) > until) {
-            return false;
+            return Ok(false);
         }
         let parents = match self.rewritten.get(&node) {
             Some(parents) => parents.len(),
             None => self.graph.parents(node).len(),
         };
         if parents < self.query.min_parents || self.query.max_parents.is_some_and(|most| parents > most) {
-            return false;
+            return Ok(false);
         }
-        if !self.flags.has(node, SAME) {
-            return true;
+        if let Some(passed) = &self.query.passed_over
+            && passed.contains(&self.graph.id(node))
+        {
+            return Ok(false);
+        }
+        if let Some(test) = &self.query.test {
+            self.snapshot.require(&self.graph.id(node), &mut self.content)?;
+            if !(test.0)(&self.content) {
+                return Ok(false);
+            }
+        }
+        if self.query.sparse || !self.flags.has(node, SAME) {
+            return Ok(true);
         }
         // A merge of two lines that both matter holds them together.
-        (self.query.rewrite_parents || self.query.children)
-            && self.parents(node).into_iter().filter(|parent| self.is_relevant(*parent)).count() >= 2
+        let ties = self.query.rewrite_parents || self.query.children;
+        Ok(ties
+            && (self.query.show_pulls && self.flags.has(node, PULL)
+                || self.parents(node).into_iter().filter(|parent| self.is_relevant(*parent)).count() >= 2))
     }
 
     fn is_relevant(&self, node: Node) -> bool {
@@ -529,15 +461,15 @@ impl<'a> History<'a> {
 
 /// Sets of flags per commit that grow with the graph.
 #[derive(Default)]
-struct Bits(Vec<u16>);
+struct Bits(Vec<u32>);
 
 impl Bits {
-    fn has(&self, node: Node, flags: u16) -> bool {
+    fn has(&self, node: Node, flags: u32) -> bool {
         self.0.get(node as usize).is_some_and(|old| old & flags != 0)
     }
 
     /// Sets the flags; says whether any of them was not set before.
-    fn set(&mut self, node: Node, flags: u16) -> bool {
+    fn set(&mut self, node: Node, flags: u32) -> bool {
         if self.0.len() <= node as usize {
             self.0.resize(node as usize + 1, 0);
         }
@@ -546,7 +478,7 @@ impl Bits {
         old & flags != flags
     }
 
-    fn clear(&mut self, node: Node, flags: u16) {
+    fn clear(&mut self, node: Node, flags: u32) {
         if let Some(old) = self.0.get_mut(node as usize) {
             *old &= !flags;
         }

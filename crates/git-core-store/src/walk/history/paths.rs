@@ -1,6 +1,6 @@
 //! Histories of some paths: which commits change them, and which parents brought them.
 
-use super::{HIDDEN, History, Node, SAME};
+use super::{HIDDEN, History, Node, PULL, SAME, Simplification};
 use crate::Snapshot;
 use crate::walk::changed::{Compare, TreeCompare};
 use git_core_config::WildOptions;
@@ -34,7 +34,8 @@ impl PathSpec {
         PathSpec { text: text.to_vec(), pattern, literal: wild.unwrap_or(text.len()) }
     }
 
-    fn matches(&self, path: &[u8]) -> bool {
+    /// Whether this is one of the paths, or lies below one.
+    pub fn matches(&self, path: &[u8]) -> bool {
         let below = |path: &[u8]| {
             self.text.is_empty()
                 || path.strip_prefix(&self.text[..]).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
@@ -43,7 +44,7 @@ impl PathSpec {
     }
 
     /// Whether something in a directory, whose path ends in a slash, may match.
-    fn may_be_in(&self, dir: &[u8]) -> bool {
+    pub fn may_be_in(&self, dir: &[u8]) -> bool {
         let literal = &self.text[..self.literal];
         let common = literal.len().min(dir.len());
         literal[..common] == dir[..common] || dir.strip_suffix(b"/").is_some_and(|dir| dir == literal)
@@ -87,6 +88,16 @@ impl<'a> Paths<'a> {
         }
     }
 
+    /// Whether there is anything in a tree.
+    fn brings_anything(&mut self, tree: Option<ObjectId>) -> Result<bool, ReadError> {
+        let mut found = false;
+        self.compare.compare(None, tree, &mut |_| true, &mut |_| {
+            found = true;
+            Compare::Stop
+        })?;
+        Ok(found)
+    }
+
     fn differ(&mut self, old: Option<ObjectId>, new: Option<ObjectId>) -> Result<bool, ReadError> {
         let (specs, mut found) = (&self.specs, false);
         self.compare.compare(
@@ -103,46 +114,107 @@ impl<'a> Paths<'a> {
 }
 
 impl History<'_> {
-    /// Finds out whether a commit changes the paths. One that has them from a parent keeps that parent alone.
+    /// Finds out whether a commit changes the paths. One that has them from a parent keeps that parent alone, unless all
+    /// are to be followed.
     pub(super) fn simplify(&mut self, node: Node) -> Result<(), ReadError> {
-        if self.query.paths.is_empty() {
+        if !self.prunes() {
             return Ok(());
         }
         let parents = self.parents(node);
-        let tree = self.graph.tree(node);
         if parents.is_empty() {
-            if self.paths.certainly_same(node) || !self.paths.differ(None, tree)? {
+            if self.is_same(node, None)? {
                 self.flags.set(node, SAME);
             }
             return Ok(());
         }
-        let (mut relevant, mut relevant_change, mut other_change) = (0, false, false);
-        for (at, parent) in parents.iter().enumerate() {
-            if at > 0 && self.query.first_parent {
-                break;
-            }
+        if self.query.sparse && parents.len() == 1 {
+            return Ok(());
+        }
+        // What lies between commits is not left out for being brought by one parent alone.
+        let follows_one =
+            self.query.simplification == Simplification::One && self.query.ancestry_path.is_none();
+        let most = if self.query.first_parent { 1 } else { usize::MAX };
+        let mut same = Vec::new();
+        for (at, parent) in parents.iter().enumerate().take(most) {
             let matters = self.is_relevant(*parent);
-            relevant += usize::from(matters);
             self.graph.require(*parent)?;
-            let same = at == 0 && self.paths.certainly_same(node)
-                || !self.paths.differ(self.graph.tree(*parent), tree)?;
-            // What lies between commits is not left out for being brought by one parent alone.
-            match (same, matters) {
-                (true, true) if self.query.ancestry_path.is_none() => {
-                    self.rewritten.insert(node, vec![*parent]);
+            let is_same = self.is_same(node, Some((at, *parent)))?;
+            same.push(is_same);
+            if is_same && matters && follows_one {
+                self.rewritten.insert(node, vec![*parent]);
+                // A merge that turns to a later parent is one of the pulls.
+                if at == 0 || !self.query.show_pulls {
                     self.flags.set(node, SAME);
-                    return Ok(());
                 }
-                (true, _) => {}
-                (false, true) => relevant_change = true,
-                (false, false) => other_change = true,
+                return Ok(());
+            }
+            if !is_same {
+                if at == 0 {
+                    self.flags.set(node, PULL);
+                }
+                if self.query.remove_empty
+                    && !self.query.paths.is_empty()
+                    && !self.paths.differ(None, self.graph.tree(*parent))?
+                {
+                    // Its own parents do not matter any more.
+                    self.rewritten.insert(*parent, Vec::new());
+                }
             }
         }
-        let changed = if relevant > 0 { relevant_change } else { other_change };
-        if !changed {
+        if self.changes_nothing(&parents, &same) {
             self.flags.set(node, SAME);
         }
+        if parents.len() > 1 && !follows_one && !self.query.first_parent {
+            self.same.insert(node, same);
+        }
         Ok(())
+    }
+
+    /// Looks at merges again after parents of theirs have turned out not to matter.
+    pub(super) fn reconsider(&mut self, node: Node) {
+        if let Some(same) = self.same.get(&node)
+            && !self.query.sparse
+        {
+            match self.changes_nothing(&self.parents(node), same) {
+                true => drop(self.flags.set(node, SAME)),
+                false => self.flags.clear(node, SAME),
+            }
+        }
+    }
+
+    /// Whether a commit with these parents, which agree with it or do not, has nothing of its own.
+    pub(super) fn changes_nothing(&self, parents: &[Node], same: &[bool]) -> bool {
+        let (mut relevant, mut relevant_change, mut other_change) = (false, false, false);
+        for (parent, same) in parents.iter().zip(same) {
+            if self.is_relevant(*parent) {
+                (relevant, relevant_change) = (true, relevant_change | !same);
+            } else {
+                other_change |= !same;
+            }
+        }
+        !(if relevant { relevant_change } else { other_change })
+    }
+
+    /// Whether a commit has the same paths as one of its parents, or as no commit at all.
+    pub(super) fn is_same(&mut self, node: Node, parent: Option<(usize, Node)>) -> Result<bool, ReadError> {
+        if let Some(decorated) = &self.query.decorated {
+            if decorated.contains(&self.graph.id(node)) {
+                return Ok(false);
+            }
+            if self.query.paths.is_empty() {
+                // A first commit that brings nothing is as none.
+                return match parent {
+                    Some(_) => Ok(true),
+                    None => Ok(!self.paths.brings_anything(self.graph.tree(node))?),
+                };
+            }
+        }
+        let first = parent.is_none_or(|(at, _)| at == 0);
+        if first && self.paths.certainly_same(node) {
+            return Ok(true);
+        }
+        let old = parent.and_then(|(_, parent)| self.graph.tree(parent));
+        Ok(!self.paths.differ(old, self.graph.tree(node))?)
     }
 
     /// Replaces parents by the nearest ancestors that are listed.

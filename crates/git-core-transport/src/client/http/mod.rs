@@ -6,11 +6,15 @@
 
 mod body;
 mod bridge;
+mod download;
 mod redirect;
+
+pub use download::download;
 
 use super::options::ConnectOptions;
 use super::{Credential, CredentialRequest, TransportError};
 use crate::url::{GitUrl, Scheme};
+
 use body::Upload;
 use bridge::{Answer, Bridge};
 use bytes::Bytes;
@@ -46,6 +50,7 @@ struct Base(String);
 
 impl Base {
     fn greeting(&self, service: Service) -> Result<Url, TransportError> {
+        let service = greeting_of(service);
         let mark = if self.0.contains('?') { '&' } else { '?' };
         self.parse(format!("{}/info/refs{mark}service={}", self.0, service.name()))
     }
@@ -58,6 +63,11 @@ impl Base {
         Url::parse(&url)
             .map_err(|source| TransportError::Connect { to: self.0.clone(), source: source.into() })
     }
+}
+
+/// Which service is asked to introduce itself: one that makes archives does not.
+fn greeting_of(service: Service) -> Service {
+    if service == Service::UploadArchive { Service::UploadPack } else { service }
 }
 
 impl Http {
@@ -119,7 +129,7 @@ impl Http {
                 self.refused(user)?;
                 continue;
             }
-            self.check(&answer, "advertisement", cx)?;
+            self.check(&answer, greeting_of(self.service), "advertisement", cx)?;
             self.answer = Some(answer);
             return Ok(());
         }
@@ -186,7 +196,13 @@ impl Http {
     }
 
     /// Whether an answer is what was asked for: status 200, and the content type of the smart protocol.
-    fn check(&mut self, answer: &Answer, what: &str, cx: &Context) -> Result<(), TransportError> {
+    fn check(
+        &mut self,
+        answer: &Answer,
+        service: Service,
+        what: &str,
+        cx: &Context,
+    ) -> Result<(), TransportError> {
         let status = answer.status();
         let url = self.base.0.clone();
         if status != StatusCode::OK {
@@ -204,7 +220,7 @@ impl Http {
                 status => TransportError::Status { url, status, message },
             });
         }
-        let expected = format!("application/x-{}-{what}", self.service.name());
+        let expected = format!("application/x-{}-{what}", service.name());
         if answer.content_type() != expected {
             return Err(TransportError::NotSmart { url, content_type: answer.content_type() });
         }
@@ -229,7 +245,7 @@ impl Http {
     /// Adds to the request; a large push starts to be sent before it is whole.
     pub(super) fn send(&mut self, bytes: &[u8], cx: &Context) -> Result<(), TransportError> {
         if self.upload.add(bytes, &self.bridge, cx)? <= self.options.post_buffer
-            || self.service == Service::UploadPack
+            || self.service != Service::ReceivePack
         {
             return Ok(());
         }
@@ -253,7 +269,7 @@ impl Http {
         let answer = match self.upload.finish(&self.bridge, cx)? {
             body::Finished::Whole(body) => self.post(body, cx)?,
             body::Finished::Streamed(answer) => {
-                self.check(&answer, "result", cx)?;
+                self.check(&answer, self.service, "result", cx)?;
                 answer
             }
         };
@@ -281,7 +297,7 @@ impl Http {
                 self.refused(None)?;
                 continue;
             }
-            self.check(&answer, "result", cx)?;
+            self.check(&answer, self.service, "result", cx)?;
             return Ok(answer);
         }
     }

@@ -46,7 +46,9 @@ pub(crate) fn route(head: Head<'_>) -> Result<Route, Unroutable> {
     }
     if let Some(repository) = path.strip_suffix(b"/info/refs") {
         let service = query_value(head.query, "service").ok_or_else(not_found)?;
+        // A server that makes archives does not introduce itself.
         let service = Service::from_name(&service)
+            .filter(|service| *service != Service::UploadArchive)
             .ok_or_else(|| unroutable(403, format!("unsupported service: '{}'", service.escape_ascii())))?;
         if head.method != "GET" {
             return Err(Unroutable { allow: Some("GET"), ..unroutable(405, "method not allowed") });

@@ -1,8 +1,10 @@
 //! Fetching: what is asked for, and what became of it. `run` finds out what is missing and takes it in, `follow`
-//! lets the refs here follow.
+//! lets the refs here follow; which refs those are is found in `plan`.
 
 mod follow;
+mod plan;
 mod run;
+mod uris;
 
 use super::fetch_head::FetchHeadEntry;
 use super::peer::Peer;
@@ -11,12 +13,18 @@ use bstr::BString;
 use git_core_object::{BoxError, Context, ObjectId};
 pub use git_core_protocol::Deepen;
 use git_core_protocol::Service;
-use git_core_ref::refspec::{self, Direction, FetchSource};
+use git_core_ref::refspec::{self, FetchSource};
 use git_core_ref::{RefName, Refspec};
+use git_core_store::walk::Haves;
+pub use git_core_store::walk::Negotiator;
 use git_core_transport::client::{
-    AdvertisedRef, FetchOptions as WireOptions, GraphWalker, LsRefsOptions, fetch, ls_refs,
+    AdvertisedRef, FetchOptions as WireOptions, GraphWalker, LsRefsOptions, NegotiateOptions,
+    ObjectInfoOptions, fetch, ls_refs, negotiate, object_info,
 };
+pub(super) use plan::kind_of;
+use plan::{Asked, AskedKind};
 use run::{Reflogs, Run};
+use std::collections::HashSet;
 
 /// What is fetched, and how refs follow.
 #[derive(Clone, Debug, Default)]
@@ -24,16 +32,33 @@ use run::{Reflogs, Run};
 pub struct FetchOptions {
     /// What is fetched instead of what the remote's configuration says.
     pub refspecs: Vec<Refspec>,
+    /// How refs that the refspecs name are stored beside what these say (`--refmap`): by default as the remote's
+    /// configuration says, not at all if none.
+    pub refmap: Option<Vec<Refspec>>,
     /// Which tags come along; by default what the configuration says.
     pub tags: Option<Tags>,
     /// Whether refs here go away that the remote does not have any more.
     pub prune: Prune,
+    /// Whether all tags of the remote are fetched, and here are none but those if refs are pruned (`--prune-tags`).
+    pub prune_tags: PruneTags,
+    /// Whether nothing is changed, only found out; objects come all the same, and are dropped.
+    pub dry_run: super::DryRun,
     /// Whether every update is made, fast-forward or not.
     pub force: super::Force,
+    /// Whether it is found out which updates are no fast-forward.
+    pub forced_updates: ForcedUpdates,
     /// Whether all refs follow or none.
     pub atomic: super::Atomic,
     /// Packs of fewer objects are stored object by object (`fetch.unpackLimit`).
     pub unpack_below: u64,
+    /// Whether what comes stays a pack (`--keep`).
+    pub keep_pack: KeepPack,
+    /// What is said to the server beside the request (`--server-option`); version 2 only.
+    pub server_options: Vec<BString>,
+    /// Which of the commits here the server is told of.
+    pub negotiator: Negotiator,
+    /// What the commits that the server is told of are reached from; by default all refs.
+    pub negotiation_tips: Option<Vec<ObjectId>>,
     /// Whether the branch that the working tree is on may be updated (`--update-head-ok`).
     pub update_head_ok: UpdateHead,
     /// How deep the history is to be.
@@ -100,6 +125,38 @@ pub enum Prune {
     Remove,
 }
 
+/// Whether tags are pruned as branches are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PruneTags {
+    /// Only if a refspec is about them.
+    #[default]
+    No,
+    /// As if `refs/tags/*:refs/tags/*` were among the refspecs of the remote; not where other refspecs are given.
+    Yes,
+}
+
+/// Whether it is found out which updates are no fast-forward.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ForcedUpdates {
+    /// It is: the histories are compared.
+    #[default]
+    Checked,
+    /// It is not: all updates are taken for fast-forwards.
+    Unchecked,
+}
+
+/// Whether what comes stays a pack.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeepPack {
+    /// If it is not too small.
+    #[default]
+    IfLarge,
+    /// However small it is.
+    Always,
+    /// However small it is, and maintenance leaves it alone: a `.keep` file is stored beside it.
+    Locked,
+}
+
 /// What became of a fetch.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -112,8 +169,30 @@ pub struct Fetched {
     pub fetch_head: Vec<FetchHeadEntry>,
     /// How many objects came, if a pack came.
     pub objects: Option<u64>,
+    /// The checksum that a pack is named by, if one came.
+    pub pack: Option<ObjectId>,
     /// Whether a filter was asked for that the server does not know, so that nothing was left out.
     pub filter_ignored: bool,
+    /// What there is to be said.
+    pub warnings: Vec<FetchWarning>,
+    /// Why nothing of an atomic fetch was stored after all.
+    pub aborted: Option<FailedUpdate>,
+}
+
+/// Something that was odd about a fetch and did not hinder it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FetchWarning {
+    /// A ref was stored where the configuration stores another one.
+    #[error("{tracking} usually tracks {usual}, not {source_name}")]
+    UsuallyTracks {
+        /// The ref here.
+        tracking: RefName,
+        /// What the configuration says.
+        usual: String,
+        /// What was fetched.
+        source_name: String,
+    },
 }
 
 /// What became of one ref.
@@ -129,6 +208,19 @@ pub struct RefUpdate {
     pub new: Option<ObjectId>,
     /// What happened.
     pub status: UpdateStatus,
+    /// The symbolic refs here that pointed to a ref which was pruned, and lead nowhere now.
+    pub dangling: Vec<RefName>,
+}
+
+/// An update that could not be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedUpdate {
+    /// What it would have been.
+    pub intended: Box<UpdateStatus>,
+    /// What hindered it.
+    pub reason: String,
+    /// Whether that was a ref whose name is a directory of this one, or the other way round.
+    pub name_conflict: bool,
 }
 
 /// What happened to a ref here.
@@ -149,24 +241,16 @@ pub enum UpdateStatus {
     NonFastForward,
     /// It stayed, since tags do not move unless asked.
     TagClobbered,
-    /// It stayed, since it is what the working tree is on.
-    CheckedOut,
     /// It stayed, since its history would end where the remote's does. Git does not count this as a failure.
     Shallow,
     /// It could not be changed.
-    Failed(String),
+    Failed(FailedUpdate),
 }
 
 impl UpdateStatus {
     /// Whether the ref is not what the remote says, and that is a failure.
     pub const fn is_rejected(&self) -> bool {
-        matches!(
-            self,
-            UpdateStatus::NonFastForward
-                | UpdateStatus::TagClobbered
-                | UpdateStatus::CheckedOut
-                | UpdateStatus::Failed(_)
-        )
+        matches!(self, UpdateStatus::NonFastForward | UpdateStatus::TagClobbered | UpdateStatus::Failed(_))
     }
 }
 
@@ -189,6 +273,23 @@ impl Remote {
         Ok(refs)
     }
 
+    /// The sizes in bytes of objects that the remote has, in their order, without fetching them; none for one that it
+    /// does not have.
+    ///
+    /// # Errors
+    /// [`RemoteError`], also when the remote does not tell sizes (`transfer.advertiseObjectInfo`).
+    pub fn object_sizes(
+        &self,
+        ids: &[ObjectId],
+        link: Link,
+        cx: &Context,
+    ) -> Result<Vec<Option<u64>>, RemoteError> {
+        let mut connection = link.open(&self.url, Service::UploadPack, cx)?;
+        let sizes = object_info(&mut connection, ids.iter().copied(), &ObjectInfoOptions::default(), cx)?;
+        connection.hang_up();
+        Ok(sizes)
+    }
+
     /// The refs that the remote shows to who pushes.
     ///
     /// # Errors
@@ -200,33 +301,59 @@ impl Remote {
         Ok(refs)
     }
 
+    /// The refs here that the remote's configuration stores to, and that no ref which it shows is stored in.
+    ///
+    /// # Errors
+    /// [`RemoteError::Read`] when the refs here cannot be read.
+    pub fn stale(&self, shown: &[AdvertisedRef]) -> Result<Vec<RefUpdate>, RemoteError> {
+        let live: HashSet<&RefName> =
+            shown.iter().filter(|one| one.id.is_some()).map(|one| &one.name).collect();
+        Ok(follow::stale_refs(&*self.repository.snapshot()?, &self.fetch, |name| live.contains(name))?)
+    }
+
+    /// Which of the commits that `options.negotiation_tips` reach the remote has, as far as it has to be asked: nothing is
+    /// fetched.
+    ///
+    /// # Errors
+    /// [`RemoteError`], also when the server cannot be asked without fetching.
+    pub fn negotiate(
+        &self,
+        options: &FetchOptions,
+        link: Link,
+        cx: &Context,
+    ) -> Result<Vec<ObjectId>, RemoteError> {
+        let mut connection = link.open(&self.url, Service::UploadPack, cx)?;
+        let snapshot = self.repository.snapshot()?;
+        let tips = options.negotiation_tips.clone().unwrap_or_default();
+        let haves = Haves::new(snapshot.clone(), snapshot.shallow(), tips, cx)?.by(options.negotiator);
+        let mut wire = NegotiateOptions::default();
+        wire.server_options.clone_from(&options.server_options);
+        let common = negotiate(&mut connection, &wire, &mut run::Walker(haves), cx)?;
+        connection.hang_up();
+        Ok(common)
+    }
+
     /// Fetches what the refspecs name, and lets the refs here follow.
     ///
     /// # Errors
     /// [`RemoteError`] when the fetch failed as a whole; nothing has changed then.
     pub fn fetch(&self, options: &FetchOptions, link: Link, cx: &Context) -> Result<Fetched, RemoteError> {
-        let specs = if options.refspecs.is_empty() { &self.fetch } else { &options.refspecs };
-        let head_only;
-        let specs = if specs.is_empty() {
-            head_only = [Refspec::parse(Direction::Fetch, "HEAD")?];
-            &head_only[..]
-        } else {
-            &specs[..]
-        };
+        let asked = Asked::of(self, options)?;
         let tags = options.tags.unwrap_or(self.tags);
         let mut peer = Peer::open(link, &self.url, cx)?;
         let mut list = LsRefsOptions::default();
-        list.prefixes = refspec::ref_prefixes(specs);
-        if !list.prefixes.is_empty() {
-            list.prefixes.push("HEAD".into());
-            if tags != Tags::None {
-                list.prefixes.push("refs/tags/".into());
-            }
+        list.prefixes = refspec::ref_prefixes(&asked.specs);
+        list.prefixes.extend(asked.merges.iter().filter(|_| asked.kind != AskedKind::Given).cloned());
+        if !list.prefixes.is_empty() && tags != Tags::None {
+            list.prefixes.push("refs/tags/".into());
         }
-        list.peel = true;
-        list.symrefs = true;
-        let advertised = peer.list(&list, cx)?;
-        self.run(peer, advertised, specs, options, Reflogs::Written, cx)
+        list.server_options.clone_from(&options.server_options);
+        let named = asked.specs.iter().any(|spec| spec.exact_id().is_none());
+        let advertised = match named || tags != Tags::None {
+            true => peer.list(&list, cx)?,
+            false => peer.shown(),
+        };
+        self.run(peer, advertised, asked, options, Reflogs::Written, cx)
     }
 
     /// Fetches from a peer whose refs have been listed already, as a clone does: into a repository where
@@ -238,14 +365,16 @@ impl Remote {
         options: &FetchOptions,
         cx: &Context,
     ) -> Result<Fetched, RemoteError> {
-        self.run(peer, advertised, &options.refspecs, options, Reflogs::Omitted, cx)
+        let specs = options.refspecs.clone();
+        let asked = Asked { specs, kind: AskedKind::Given, merges: Vec::new() };
+        self.run(peer, advertised, asked, options, Reflogs::Omitted, cx)
     }
 
     fn run(
         &self,
         peer: Peer,
         advertised: Vec<AdvertisedRef>,
-        specs: &[Refspec],
+        asked: Asked,
         options: &FetchOptions,
         reflogs: Reflogs,
         cx: &Context,
@@ -272,7 +401,7 @@ impl Remote {
             snapshot: self.repository.snapshot()?,
             cx,
         };
-        run.fetch(peer, advertised, specs)
+        run.fetch(peer, advertised, &asked)
     }
 }
 

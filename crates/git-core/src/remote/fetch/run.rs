@@ -1,19 +1,21 @@
 //! A fetch under way: what the refspecs select, what of it is missing here, and taking that in. Which refs follow
 //! is left to `follow`.
 
-use super::{FetchOptions, Fetched, Refetch, RemoteEnds};
+use super::plan::{Asked, Mark};
+use super::uris;
+use super::{FetchOptions, Fetched, KeepPack, Refetch, RemoteEnds, UpdateHead};
 use crate::Repository;
 use crate::remote::peer::Peer;
 use crate::remote::{Remote, RemoteError, Tags, fetch_head};
 use bstr::BString;
 use git_core_object::{BoxError, Context, Kind, ObjectId, Objects as _, ReadError};
 use git_core_protocol::ShallowUpdate;
-use git_core_ref::refspec::{self, Direction, FetchMapping, FetchSource};
-use git_core_ref::{RefName, Refspec};
+use git_core_ref::RefName;
+use git_core_ref::refspec::FetchSource;
 use git_core_store::walk::{self, Haves};
 use git_core_store::{PackOptions, Quarantine, Snapshot, revision};
-use git_core_transport::client::{Ack, AdvertisedRef, FetchOptions as WireOptions, GraphWalker, fetch};
-use std::collections::{BTreeMap, HashSet};
+use git_core_transport::client::{Ack, AdvertisedRef, FetchOptions as WireOptions, GraphWalker, fetch_parts};
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -47,6 +49,13 @@ pub(super) struct Wanted {
     pub(super) local: Option<RefName>,
     pub(super) force: bool,
     pub(super) id: ObjectId,
+    pub(super) mark: Mark,
+}
+
+/// What came.
+struct Came {
+    objects: u64,
+    pack: Option<ObjectId>,
 }
 
 impl Run<'_> {
@@ -55,20 +64,21 @@ impl Run<'_> {
         &self,
         peer: Peer,
         advertised: Vec<AdvertisedRef>,
-        specs: &[Refspec],
+        asked: &Asked,
     ) -> Result<Fetched, RemoteError> {
         let there = peer.format();
         let here = self.repository.format();
         if here != there && !advertised.is_empty() {
             return Err(RemoteError::Format { here, there });
         }
-        let mut wanted = self.map(specs, &advertised)?;
-        if self.tags == Tags::Follow && wanted.iter().any(|one| one.local.is_some()) {
-            wanted.extend(self.following_tags(&advertised, &wanted, &*self.snapshot)?);
+        let plan = self.plan(asked, &advertised)?;
+        let mut wanted = plan.wanted;
+        if self.options.update_head_ok == UpdateHead::Refuse {
+            self.spare_work_trees(&wanted)?;
         }
 
         let ids: HashSet<ObjectId> = wanted.iter().map(|one| one.id).collect();
-        let mut objects = None;
+        let (mut objects, mut pack) = (None, None);
         let mut quarantine = None;
         // Another depth concerns what is here as well.
         let deepens = self.options.deepen.is_asked();
@@ -77,9 +87,10 @@ impl Run<'_> {
         let filter_ignored = self.filter.is_some() && !peer.can_filter();
         let mut cut = HashSet::new();
         if !missing.is_empty() {
-            let (mut received, count, shallow) = self.receive(peer, &missing, &advertised)?;
+            let (mut received, came, shallow) =
+                self.receive(peer, &missing, &wanted, &advertised, plan.follows_tags)?;
             cut = self.bound(&mut *received, &shallow, &ids)?;
-            objects = Some(count);
+            (objects, pack) = (Some(came.objects), came.pack);
             quarantine = Some(received);
         } else {
             peer.hang_up();
@@ -91,7 +102,7 @@ impl Run<'_> {
         if quarantine.is_some() {
             let known = if deepens { Vec::new() } else { self.known()? };
             self.check_connected(&*view, ids.difference(&cut).copied().collect(), &known)?;
-            if self.tags == Tags::Follow && wanted.iter().any(|one| one.local.is_some()) {
+            if plan.follows_tags {
                 // Tags that have come along, now that what they point to is here. A server need not send
                 // them; the next fetch asks for those that did not come.
                 for tag in self.following_tags(&advertised, &wanted, &*view)? {
@@ -101,36 +112,28 @@ impl Run<'_> {
                 }
             }
         }
-        let updates = self.update_refs(specs, &wanted, &cut, &advertised, quarantine, &*view)?;
-        let fetch_head = fetch_head::entries(self.remote, self.options, specs, &updates);
-        Ok(Fetched { updates, advertised, fetch_head, objects, filter_ignored })
-    }
-
-    fn map(&self, specs: &[Refspec], advertised: &[AdvertisedRef]) -> Result<Vec<Wanted>, RemoteError> {
-        let by_name: BTreeMap<&RefName, ObjectId> =
-            advertised.iter().filter_map(|one| Some((&one.name, one.id?))).collect();
-        let names = advertised.iter().filter(|one| one.id.is_some()).map(|one| &one.name);
-        let mut mappings = refspec::fetch(specs, names.clone())?;
-        if self.tags == Tags::All {
-            let all = [Refspec::parse(Direction::Fetch, "refs/tags/*:refs/tags/*")?];
-            for mapping in refspec::fetch(&all, names)? {
-                if !mappings.iter().any(|known| known.src == mapping.src && known.dst == mapping.dst) {
-                    mappings.push(mapping);
-                }
+        let followed = self.update_refs(asked, &wanted, &cut, quarantine, &*view)?;
+        let mut entries = Vec::new();
+        for (one, update) in wanted.iter().zip(&followed.updates[followed.pruned..]) {
+            if one.mark != Mark::Omit && update.status != super::UpdateStatus::Shallow {
+                let merge = one.mark == Mark::Merge && self.is_mergeable(&*view, one.id);
+                entries.push(fetch_head::entry(self.remote, one.id, &one.source, merge));
             }
         }
-        let wanted = |FetchMapping { src, dst, force, .. }: FetchMapping| {
-            let id = match &src {
-                FetchSource::Id(id) => *id,
-                FetchSource::Ref(name) => *by_name.get(name)?,
-            };
-            Some(Wanted { source: src, local: dst, force, id })
-        };
-        Ok(mappings.into_iter().filter_map(wanted).collect())
+        Ok(Fetched {
+            updates: followed.updates,
+            advertised,
+            fetch_head: entries,
+            objects,
+            pack,
+            filter_ignored,
+            warnings: plan.warnings,
+            aborted: followed.aborted,
+        })
     }
 
     /// The tags that are not here and whose objects are, or are wanted.
-    fn following_tags(
+    pub(super) fn following_tags(
         &self,
         advertised: &[AdvertisedRef],
         wanted: &[Wanted],
@@ -151,6 +154,7 @@ impl Run<'_> {
                     local: Some(one.name.clone()),
                     force: false,
                     id,
+                    mark: Mark::Keep,
                 });
             }
         }
@@ -213,10 +217,18 @@ impl Run<'_> {
         &self,
         peer: Peer,
         ids: &HashSet<ObjectId>,
+        wanted: &[Wanted],
         advertised: &[AdvertisedRef],
-    ) -> Result<(Box<dyn Quarantine>, u64, ShallowUpdate), RemoteError> {
+        follows_tags: bool,
+    ) -> Result<(Box<dyn Quarantine>, Came, ShallowUpdate), RemoteError> {
         let mut pack = PackOptions::default();
         pack.unpack_below = self.options.unpack_below;
+        if self.options.keep_pack != KeepPack::IfLarge {
+            pack.unpack_below = 0;
+        }
+        if self.options.keep_pack == KeepPack::Locked {
+            pack.keep = Some(format!("fetch-pack {}\n", std::process::id()));
+        }
         if self.promised {
             // Only a pack can say that it was promised.
             pack.unpack_below = 0;
@@ -225,13 +237,19 @@ impl Run<'_> {
         let mut connection = match peer {
             Peer::Bundle(bundle) => {
                 let (received, count) = bundle.receive(self.repository, &pack, self.cx)?;
-                return Ok((received, count, ShallowUpdate::default()));
+                let came = Came { objects: count, pack: None };
+                return Ok((received, came, ShallowUpdate::default()));
             }
             Peer::Server(connection) => connection,
         };
         let objects = self.snapshot.clone();
-        let known = if self.options.refetch == Refetch::All { Vec::new() } else { self.known()? };
-        let mut haves = Haves::new(objects, self.snapshot.shallow(), known, self.cx)?;
+        let known = match (&self.options.negotiation_tips, self.options.refetch) {
+            (_, Refetch::All) => Vec::new(),
+            (Some(tips), _) => tips.clone(),
+            (None, _) => self.known()?,
+        };
+        let mut haves =
+            Haves::new(objects, self.snapshot.shallow(), [], self.cx)?.by(self.options.negotiator);
         for one in advertised.iter().filter(|_| self.options.refetch == Refetch::No) {
             if let Some(id) = one.peeled.or(one.id)
                 && self.snapshot.contains(&id)?
@@ -239,17 +257,19 @@ impl Run<'_> {
                 haves.known_common(id)?;
             }
         }
+        haves.tips(known)?;
         let mut quarantine = self.repository.storage().receive(&self.snapshot)?;
         quarantine.begin_pack(&pack)?;
 
-        let mut wants: Vec<_> = ids.iter().copied().collect();
-        wants.sort_unstable();
+        let wants: Vec<_> = wanted.iter().map(|one| one.id).filter(|id| ids.contains(id)).collect();
         let mut options = WireOptions::default();
         options.progress = self.cx.has_progress();
-        options.include_tag = self.tags != Tags::None;
+        options.include_tag = follows_tags;
+        options.server_options.clone_from(&self.options.server_options);
         options.shallow = self.snapshot.shallow().to_vec();
         options.deepen = self.options.deepen.clone();
         options.filter.clone_from(&self.filter);
+        options.uri_protocols = uris::protocols(self.repository.config())?;
         let cx = self.cx;
         let mut sink = |bytes: &[u8]| -> Result<(), BoxError> {
             let taken = quarantine.feed(bytes, cx)?;
@@ -258,9 +278,14 @@ impl Run<'_> {
             }
             Ok(())
         };
-        let shallow = fetch(&mut connection, wants, &options, &mut Walker(haves), &mut sink, cx)?;
+        let (shallow, parts) =
+            fetch_parts(&mut connection, wants, &options, &mut Walker(haves), &mut sink, cx)?;
         let received = quarantine.finish_pack(cx)?;
-        Ok((quarantine, received.objects, shallow))
+        for part in &parts {
+            uris::receive(part, &options.uri_protocols, &pack, &mut *quarantine, cx)?;
+        }
+        let came = Came { objects: received.objects, pack: Some(received.checksum) };
+        Ok((quarantine, came, shallow))
     }
 
     /// Lets the history here end where it is to, and gives what cannot be taken since its history ends where only
@@ -338,7 +363,7 @@ fn promise(ids: &HashSet<ObjectId>, advertised: &[AdvertisedRef]) -> String {
 }
 
 /// The history here, offered to a server.
-struct Walker(Haves);
+pub(super) struct Walker(pub(super) Haves);
 
 impl GraphWalker for Walker {
     fn next_have(&mut self) -> Result<Option<ObjectId>, BoxError> {

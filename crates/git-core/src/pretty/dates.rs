@@ -1,10 +1,11 @@
 //! Dates as git prints them (`--date=` in `git-log(1)`).
 
-use git_core::object::Time;
+use git_core_object::Time;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A form of dates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum DateFormat {
+pub enum DateFormat {
     /// `Thu Apr 7 15:13:13 2005 -0700`
     #[default]
     Default,
@@ -20,6 +21,8 @@ pub(crate) enum DateFormat {
     Short,
     /// `Thu, 7 Apr 2005 15:13:13 -0700`
     Rfc,
+    /// `4 weeks ago`
+    Relative,
 }
 
 const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
@@ -28,7 +31,7 @@ const MONTHS: [&str; 12] =
 
 impl DateFormat {
     /// The form of this name.
-    pub(crate) fn from_name(name: &[u8]) -> Option<Self> {
+    pub fn from_name(name: &[u8]) -> Option<Self> {
         Some(match name {
             b"default" => DateFormat::Default,
             b"raw" => DateFormat::Raw,
@@ -42,7 +45,7 @@ impl DateFormat {
     }
 
     /// The date, in the zone it was recorded in.
-    pub(crate) fn show(self, time: &Time) -> String {
+    pub fn show(self, time: &Time) -> String {
         let minutes = i64::from(time.zone.minutes());
         let local = time.seconds.saturating_add(minutes * 60);
         let (days, of_day) = (local.div_euclid(86_400), local.rem_euclid(86_400));
@@ -71,10 +74,52 @@ impl DateFormat {
                 format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{zone}")
             }
             DateFormat::Short => format!("{year:04}-{month:02}-{day:02}"),
+            DateFormat::Relative => {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+                relative(now.cast_signed() - time.seconds)
+            }
             DateFormat::Rfc => {
                 format!("{weekday}, {day} {month_name} {year} {hour:02}:{minute:02}:{second:02} {zone}")
             }
         }
+    }
+}
+
+/// How long ago something was, in words.
+fn relative(seconds: i64) -> String {
+    let ago = |count: i64, unit: &str| {
+        let plural = if count == 1 { "" } else { "s" };
+        format!("{count} {unit}{plural} ago")
+    };
+    if seconds < 0 {
+        return "in the future".to_owned();
+    }
+    if seconds < 90 {
+        return ago(seconds, "second");
+    }
+    let minutes = (seconds + 30) / 60;
+    if minutes < 90 {
+        return ago(minutes, "minute");
+    }
+    let hours = (minutes + 30) / 60;
+    if hours < 36 {
+        return ago(hours, "hour");
+    }
+    let days = (hours + 12) / 24;
+    match days {
+        ..14 => ago(days, "day"),
+        14..70 => ago((days + 3) / 7, "week"),
+        70..365 => ago((days + 15) / 30, "month"),
+        365..1825 => {
+            let months = (days * 24 + 365) / 730;
+            let (years, months) = (months / 12, months % 12);
+            if months == 0 {
+                return ago(years, "year");
+            }
+            let plural = if years == 1 { "" } else { "s" };
+            format!("{years} year{plural}, {}", ago(months, "month"))
+        }
+        _ => ago((days + 183) / 365, "year"),
     }
 }
 
