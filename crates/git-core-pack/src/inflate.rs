@@ -124,7 +124,7 @@ pub(crate) struct Piece<'a> {
 }
 
 /// Inflates one stream after another through a fixed window, piece by piece.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Pieces {
     decoder: Box<Decoder>,
     window: Vec<u8>,

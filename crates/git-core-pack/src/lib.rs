@@ -3,6 +3,7 @@
 //! - [`Pack`] and [`Reader`] read objects through an index, whatever the bytes of the pack lie in ([`PackData`]).
 //! - [`Indexer`] takes a pack as it comes in, piece by piece, and makes its index ([`Indexed`]).
 //! - [`PackWriter`] gives a pack piece by piece, with entries of other packs copied as they stand.
+//! - [`Salvage`] reads what is whole of a damaged pack.
 //! - [`verify()`] checks a pack against its index.
 //! - [`PackPlan::find_deltas`] searches which objects are best stored as deltas of which others.
 //!
@@ -20,6 +21,7 @@ mod name;
 mod name_hash;
 mod pack;
 mod resolve;
+mod salvage;
 mod search;
 mod verify;
 mod write;
@@ -37,6 +39,7 @@ pub use inflate::InflateError;
 pub use name_hash::name_hash;
 pub use pack::{BlobStream, OpenError, Pack, PackOptions, RawEntry, Reader};
 pub use resolve::ResolveError;
+pub use salvage::{Salvage, SalvageError, SalvagedEntry};
 pub use search::{Found, SearchOptions};
 pub use verify::{Verified, VerifiedEntry, VerifyError, verify};
 pub use write::{

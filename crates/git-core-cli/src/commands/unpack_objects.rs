@@ -2,6 +2,7 @@
 
 use super::Command;
 use super::index_pack::{parse_header, receive};
+use super::unpack_objects_salvage::{Stored, salvage};
 use crate::args::{Arg, Args};
 use crate::fail::Failure;
 use crate::globals::Globals;
@@ -22,14 +23,13 @@ pub(crate) const COMMAND: Command = Command {
 
 fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     let usage = args.usage();
-    let (mut dry_run, mut quiet, mut checks) = (false, false, Checks::default());
+    let (mut dry_run, mut quiet, mut recover, mut checks) = (false, false, false, Checks::default());
     let (mut limits, mut header) = (Limits::default(), None);
     while let Some(arg) = args.next()? {
         match arg {
             Arg::Short('n') => dry_run = true,
             Arg::Short('q') => quiet = true,
-            // Nothing is stored of a pack that is damaged: git would go on and keep what it can read.
-            Arg::Short('r') => {}
+            Arg::Short('r') => recover = true,
             Arg::Long("strict") => {
                 (checks.form, checks.links) = (true, true);
                 let severities = args.optional_value().unwrap_or_default();
@@ -42,11 +42,15 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
                     n => n,
                 }
             }
-            other => return Err(Args::unknown(usage, &other)),
+            _ => return Err(Failure::usage("", usage)),
         }
     }
     let repository = repo::open(globals)?;
-    let cx = crate::reach::context(!quiet).with_limits(limits);
+    let cx = crate::reach::context(crate::progress::wanted(None, quiet)).with_limits(limits);
+    if recover {
+        let stored = if dry_run { Stored::Nothing } else { Stored::Whole };
+        return salvage(&repository, stored, header, &checks, &cx);
+    }
     let storage = repository.storage();
     let snapshot = repository.snapshot()?;
     let mut quarantine = storage.receive(&snapshot)?;

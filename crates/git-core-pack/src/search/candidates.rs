@@ -66,7 +66,7 @@ pub(super) fn sort(
         if pack == NO_PACK && matches!(plan.source(item), Source::Reuse { .. }) {
             found.set_whole(item);
         }
-        if (MIN_SIZE..options.big_object).contains(&size) {
+        if (MIN_SIZE..options.big_object).contains(&size) && !looker.is_whole(item) {
             let name_hash = plan.name_hash(item);
             list.push(Candidate { item, name_hash, size, kind, outer: false, pack });
         }
@@ -111,6 +111,11 @@ struct Looker<'a> {
 }
 
 impl Looker<'_> {
+    /// Whether the object is not to be a delta.
+    fn is_whole(&self, item: u32) -> bool {
+        self.options.whole.as_ref().is_some_and(|whole| whole(&self.plan.id(item)))
+    }
+
     fn look(&self, item: u32, reader: &mut Reader) -> Result<Look, WriteError> {
         let (number, position) = match self.plan.source(item) {
             Source::Reuse { pack, position } => (pack, position),
@@ -130,6 +135,7 @@ impl Looker<'_> {
         if self.plan.reuse == Reuse::All
             && let Some(base) = self.stored_base(number, pack, at, header.kind)?
             && self.plan.may_use(item, base)
+            && !self.is_whole(item)
         {
             return Ok(Look::Stored { base });
         }

@@ -42,6 +42,8 @@ pub struct SearchOptions {
     /// For a thin pack: which objects the receiver has, so that stored deltas on them are kept.
     /// [`WriteOptions`](crate::WriteOptions) must say the same.
     pub thin: Option<HasObject>,
+    /// Which objects are to be no deltas, not even where they are stored as such (the attribute `delta`, unset).
+    pub whole: Option<HasObject>,
 }
 
 impl SearchOptions {
@@ -60,6 +62,7 @@ impl Default for SearchOptions {
             kept_result: 1 << 20,
             compression: 6,
             thin: None,
+            whole: None,
         }
     }
 }
@@ -75,6 +78,7 @@ impl fmt::Debug for SearchOptions {
             .field("kept_result", &self.kept_result)
             .field("compression", &self.compression)
             .field("thin", &self.thin.is_some())
+            .field("whole", &self.whole.is_some())
             .finish()
     }
 }
