@@ -23,7 +23,7 @@ mod ref_format;
 mod repo;
 mod revisions;
 mod trace;
-mod trusting;
+mod undeltified;
 mod when;
 
 use fail::Failure;

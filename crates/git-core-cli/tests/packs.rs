@@ -2,7 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "packs/attributes.rs"]
+mod attributes;
 mod common;
+#[path = "packs/damaged.rs"]
+mod damaged;
 #[path = "packs/many.rs"]
 mod many;
 #[path = "packs/multi_pack_index.rs"]

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "read/changed.rs"]
+mod changed;
 mod common;
 
 use common::{FORMATS, Program, Repo, git, output, same, same_lines};

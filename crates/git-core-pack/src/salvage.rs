@@ -239,7 +239,8 @@ mod tests {
             let mut damaged = open(&pack);
             for (at, content) in contents.iter().enumerate() {
                 let entry = damaged.entry().unwrap();
-                prop_assert_eq!(entry.content.ok().as_ref(), (at != bad).then_some(content));
+                let read = entry.content.ok();
+                prop_assert_eq!(read.as_ref(), (at != bad).then_some(content));
             }
             prop_assert!(matches!(damaged.finish(), Err(SalvageError::Checksum)));
         }

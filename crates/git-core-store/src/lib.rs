@@ -22,6 +22,7 @@ mod promisor;
 mod receive;
 pub mod revision;
 mod storage;
+mod trusting;
 pub mod walk;
 
 pub use altered::{Alterations, Altered};
@@ -33,3 +34,4 @@ pub use storage::{
     Committed, Location, ObjectObserver, PackOptions, PackReceived, Quarantine, Reference, Snapshot, Storage,
     StoredMidx, StoredPack, Thin,
 };
+pub use trusting::Trusting;

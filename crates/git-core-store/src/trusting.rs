@@ -1,17 +1,19 @@
-//! A snapshot that takes every object for there until it is read: what `--missing` asks of `pack-objects`.
+//! A snapshot that takes every object for there until it is read: for walks that need not know about blobs.
+//!
+//! What `--missing` asks of `pack-objects`, and how git prunes.
 
-use git_core::object::{Header, IdPrefix, Kind, ObjectFormat, ObjectId, Objects, ReadError};
-use git_core::refs::{RefName, ReflogLine};
-use git_core::store::{Location, Reference, Snapshot, StoredMidx, StoredPack};
+use crate::{Location, Reference, Snapshot, StoredMidx, StoredPack};
+use git_core_object::{Header, IdPrefix, Kind, ObjectFormat, ObjectId, Objects, ReadError};
+use git_core_ref::{RefName, ReflogLine};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// A snapshot as if it had whatever it is asked for, as long as that is not read.
-pub(crate) struct Trusting(Arc<dyn Snapshot>);
+pub struct Trusting(Arc<dyn Snapshot>);
 
 impl Trusting {
     /// What `inner` shows, and the belief that there is more.
-    pub(crate) const fn new(inner: Arc<dyn Snapshot>) -> Self {
+    pub const fn new(inner: Arc<dyn Snapshot>) -> Self {
         Trusting(inner)
     }
 }

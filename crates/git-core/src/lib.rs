@@ -12,9 +12,12 @@ pub struct Readme;
 
 pub mod abbrev;
 pub mod archive;
+pub mod attributes;
 pub mod bundle;
+pub mod convert;
 pub mod counts;
 pub mod hooks;
+pub mod mailmap;
 pub mod pretty;
 pub mod remote;
 pub mod repository;

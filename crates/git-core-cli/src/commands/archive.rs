@@ -15,7 +15,7 @@ use git_core::object::Context;
 use git_core::worktree::archive::ArchiveError;
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 pub(crate) const COMMAND: Command = Command {
@@ -134,12 +134,8 @@ fn asker(globals: &Globals, repository: &Repository, arguments: &ArchiveArgument
     if repository.config().text("tar.umask")?.is_some_and(|text| text == "user") {
         asker.umask = umask();
     }
-    if globals.text("GIT_ATTR_NOSYSTEM").is_none_or(|text| matches!(text, "0" | "false" | "no" | "off")) {
-        asker.system_attributes = Some("/etc/gitattributes".into());
-    }
-    let home = globals.var("HOME").map(|home| Path::new(home).join(".config"));
-    let base = globals.var("XDG_CONFIG_HOME").filter(|path| !path.is_empty()).map(PathBuf::from).or(home);
-    asker.user_attributes = base.map(|base| base.join("git/attributes"));
+    let shared = crate::undeltified::shared_attributes(globals);
+    (asker.system_attributes, asker.user_attributes) = (shared.system, shared.user);
     asker.on_entry = Some(EntryListener::new(|path| {
         let _ = io::stderr().write_all(&[path.as_bytes(), b"\n"].concat());
     }));
@@ -154,7 +150,8 @@ pub(super) fn mtime(text: &[u8]) -> i64 {
 }
 
 /// The directory of the working tree that the command is in, with a `/` at its end.
-fn prefix(repository: &Repository) -> Result<BString, Failure> {
+/// The directory of the working tree that the caller is in, with a `/` at its end.
+pub(super) fn prefix(repository: &Repository) -> Result<BString, Failure> {
     let here = repo::current_dir()?;
     let Some(top) = repository.work_tree() else { return Ok(BString::default()) };
     let top = top.canonicalize().unwrap_or_else(|_| top.to_path_buf());

@@ -4,6 +4,7 @@
 
 use super::Command;
 use super::cat_file_batch::{self as batch, BatchMode, BatchOptions, Flush, Order, Symlinks};
+use super::cat_file_change::{self as change, Change, Changer, mailmap, properly};
 use crate::args::{Arg, Args};
 use crate::fail::Failure;
 use crate::globals::Globals;
@@ -12,6 +13,7 @@ use crate::repo;
 use crate::revisions::not_an_object;
 use bstr::ByteSlice as _;
 use git_core::diff::{PathStyle, write_path};
+use git_core::mailmap::Mailmap;
 use git_core::object::{Kind, ObjectId, ReadError, TreeRef};
 use git_core::repository::Seen;
 use git_core::store::Snapshot;
@@ -26,8 +28,10 @@ pub(crate) const COMMAND: Command = Command {
     usage: "git-core cat-file <type> <object>
    or: git-core cat-file (-e | -p) <object>
    or: git-core cat-file (-t | -s) [--allow-unknown-type] <object>
+   or: git-core cat-file (--textconv | --filters) [<rev>:<path|tree-ish> | --path=<path|tree-ish> <rev>]
    or: git-core cat-file (--batch | --batch-check | --batch-command) [--batch-all-objects]
-                [--buffer] [--follow-symlinks] [--unordered] [-z] [-Z]",
+                [--buffer] [--follow-symlinks] [--unordered] [--textconv | --filters]
+                [--[no-]use-mailmap] [-z] [-Z]",
     run,
 };
 
@@ -36,6 +40,7 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     let (mut question, mut mode, mut format) = (None, None, None);
     let mut options = BatchOptions::default();
     let mut operands = Vec::new();
+    let (mut change, mut path, mut proper): (Option<Change>, Option<Vec<u8>>, bool) = (None, None, false);
     while let Some(arg) = args.next()? {
         match arg {
             Arg::Short(letter @ ('e' | 'p' | 't' | 's')) => match question {
@@ -47,6 +52,20 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
                 }
                 _ => question = Some(letter),
             },
+            Arg::Long(name @ ("filters" | "textconv")) => {
+                let asked = if name == "filters" { Change::Filters } else { Change::Textconv };
+                if let Some(other) = change.filter(|other| *other != asked) {
+                    return Err(together(asked.option(), other.option()));
+                }
+                if let Some(letter) = question {
+                    return Err(together(asked.option(), &format!("-{letter}")));
+                }
+                change = Some(asked);
+            }
+            Arg::Long("path") => path = Some(repo::operand(args.value()?)),
+            Arg::Long("no-path") => path = None,
+            Arg::Long("use-mailmap" | "mailmap") => proper = true,
+            Arg::Long("no-use-mailmap" | "no-mailmap") => proper = false,
             Arg::Long("allow-unknown-type") => {}
             Arg::Long(name @ ("batch" | "batch-check" | "batch-command")) => {
                 let asked = match name {
@@ -72,19 +91,51 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
             other => return Err(Args::unknown(usage, &other)),
         }
     }
+    if let (Some(change), Some(letter)) = (change, question) {
+        return Err(together(&format!("-{letter}"), change.option()));
+    }
+    if let (Some(change), true) = (change, options.all) {
+        return Err(together(change.option(), "--batch-all-objects"));
+    }
+    if path.is_some() && change.is_none() {
+        return Err(Failure::usage("'--path=<path|tree-ish>' needs '--filters' or '--textconv'", usage));
+    }
     if let Some(mode) = mode {
         if question.is_some() || !operands.is_empty() {
             return Err(Failure::usage("batch modes take no arguments", usage));
         }
         options.mode = mode;
         options.format = format;
-        return batch::run(&repo::open(globals)?, &options);
+        let repository = repo::open(globals)?;
+        if let Some(change) = change {
+            options.changer = Some(Changer::new(globals, &repository, change)?);
+        }
+        if proper {
+            let map = mailmap(&repository, &*repository.seen(Seen::Content)?)?;
+            options.mailmap = Some(map).filter(|map| !map.is_empty());
+        }
+        return batch::run(&repository, &options);
     }
     if options.all {
         return Err(Failure::usage("'--batch-all-objects' requires a batch mode", usage));
     }
     if options.symlinks == Symlinks::Followed {
         return Err(Failure::usage("'--follow-symlinks' requires a batch mode", usage));
+    }
+    if let Some(change) = change {
+        let [name] = &operands[..] else {
+            return Err(match operands.is_empty() {
+                true => Failure::usage(format_args!("<rev> required with '{}'", change.option()), usage),
+                false => Failure::usage("too many arguments", usage),
+            });
+        };
+        let repository = repo::open(globals)?;
+        let (changer, prefix) =
+            (Changer::new(globals, &repository, change)?, super::archive::prefix(&repository)?);
+        let (snapshot, mut out) = (repository.seen(Seen::Content)?, stdout());
+        change::one(&*snapshot, name, path.as_deref(), &prefix, &changer, &mut out)?;
+        finish(out)?;
+        return Ok(ExitCode::SUCCESS);
     }
     let (wanted, name) = match (question, &mut operands[..]) {
         (Some(letter), [name]) => (Wanted::Letter(letter), std::mem::take(name)),
@@ -99,7 +150,15 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
         (Some(_), _) => return Err(Failure::usage("too many arguments", usage)),
         (None, _) => return Err(Failure::usage("", usage)),
     };
-    one(&*repo::open(globals)?.seen(Seen::Content)?, &name, wanted)
+    let repository = repo::open(globals)?;
+    let snapshot = repository.seen(Seen::Content)?;
+    let map = if proper { Some(mailmap(&repository, &*snapshot)?) } else { None };
+    one(&*snapshot, &name, wanted, map.as_ref())
+}
+
+/// The complaint about two options that exclude one another, the later one first.
+fn together(one: &str, other: &str) -> Failure {
+    Failure::error(129, format_args!("options '{one}' and '{other}' cannot be used together"))
 }
 
 #[derive(Clone, Copy)]
@@ -110,7 +169,12 @@ enum Wanted {
     Kind(Kind),
 }
 
-fn one(snapshot: &dyn Snapshot, name: &[u8], wanted: Wanted) -> Result<ExitCode, Failure> {
+fn one(
+    snapshot: &dyn Snapshot,
+    name: &[u8],
+    wanted: Wanted,
+    map: Option<&Mailmap>,
+) -> Result<ExitCode, Failure> {
     let id = revision::resolve(snapshot, name).map_err(|error| not_an_object(name, &error))?;
     let mut out = stdout();
     match wanted {
@@ -124,7 +188,11 @@ fn one(snapshot: &dyn Snapshot, name: &[u8], wanted: Wanted) -> Result<ExitCode,
                 .ok_or_else(|| Failure::fatal("git cat-file: could not get object info"))?;
             written(match letter {
                 't' => writeln!(out, "{}", header.kind),
-                _ => writeln!(out, "{}", header.size),
+                _ => {
+                    let properly = map.map(|map| properly(snapshot, map, &id)).transpose()?.flatten();
+                    let size = properly.map_or(header.size, |(_, content)| content.len() as u64);
+                    writeln!(out, "{size}")
+                }
             })?;
         }
         Wanted::Letter(_) => match snapshot.header(&id)?.map(|header| header.kind) {
@@ -134,7 +202,7 @@ fn one(snapshot: &dyn Snapshot, name: &[u8], wanted: Wanted) -> Result<ExitCode,
                 snapshot.require(&id, &mut content)?;
                 list_tree(&id, &content, &mut out)?;
             }
-            Some(_) => copy(snapshot, &id, &mut out)?,
+            Some(_) => show(snapshot, &id, map, &mut out)?,
         },
         Wanted::Kind(kind) => {
             let bad = || Failure::fatal(format_args!("git cat-file {}: bad file", name.as_bstr()));
@@ -145,11 +213,24 @@ fn one(snapshot: &dyn Snapshot, name: &[u8], wanted: Wanted) -> Result<ExitCode,
                 }
                 Err(_) => return Err(bad()),
             };
-            copy(snapshot, &id, &mut out)?;
+            show(snapshot, &id, map, &mut out)?;
         }
     }
     finish(out)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the content of an object, with the proper names of people.
+fn show(
+    snapshot: &dyn Snapshot,
+    id: &ObjectId,
+    map: Option<&Mailmap>,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    match map.map(|map| properly(snapshot, map, id)).transpose()?.flatten() {
+        Some((_, content)) => written(out.write_all(&content)),
+        None => copy(snapshot, id, out),
+    }
 }
 
 /// Writes the content of an object, piece by piece.
@@ -164,7 +245,7 @@ pub(super) fn copy(snapshot: &dyn Snapshot, id: &ObjectId, out: &mut impl Write)
 }
 
 /// Lists a tree as `ls-tree` does.
-fn list_tree(id: &ObjectId, content: &[u8], out: &mut impl Write) -> Result<(), Failure> {
+pub(super) fn list_tree(id: &ObjectId, content: &[u8], out: &mut impl Write) -> Result<(), Failure> {
     let mut line = Vec::new();
     for entry in TreeRef::new(id.format(), content).iter() {
         let entry = entry.map_err(|error| ReadError::corrupt(format_args!("tree {id}"), error))?;

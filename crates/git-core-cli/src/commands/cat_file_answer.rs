@@ -3,7 +3,8 @@
 //! Answers are put together in memory, so that several can be at once; objects that are too large for that are
 //! left to whoever writes the answers out.
 
-use super::cat_file_batch::{BatchOptions, Symlinks};
+use super::cat_file_batch::{BatchMode, BatchOptions, Symlinks};
+use super::cat_file_change::properly;
 use super::cat_file_follow::{Followed, follow};
 use crate::fail::Failure;
 use crate::ondisk;
@@ -107,7 +108,8 @@ impl<'a> Answers<'a> {
             repository,
             snapshot,
             options,
-            splits: atoms.iter().any(|atom| matches!(atom, Atom::Rest)),
+            splits: atoms.iter().any(|atom| matches!(atom, Atom::Rest))
+                || options.changer.is_some() && options.mode != BatchMode::Commands,
             asks_header: atoms.iter().any(|atom| matches!(atom, Atom::Kind | Atom::Size)),
             atoms,
         })
@@ -185,13 +187,51 @@ impl<'a> Answers<'a> {
             there.then_some(Header { kind: Kind::Blob, size: 0 })
         };
         match header {
-            Some(header) => self.format(id, header, rest, &mut out.bytes)?,
+            Some(mut header) => {
+                if self.asks_header
+                    && let Some(map) = &self.options.mailmap
+                    && let Some((_, content)) = properly(self.snapshot, map, id)?
+                {
+                    header.size = content.len() as u64;
+                }
+                self.format(id, header, rest, &mut out.bytes)?;
+            }
             None => self.report(name, "missing", out),
         }
         Ok(())
     }
 
+    /// Answers with content that is not as it is stored; `false` if it is.
+    fn changed(&self, id: &ObjectId, rest: &[u8], out: &mut Answer) -> Result<bool, Failure> {
+        if let Some(map) = &self.options.mailmap
+            && let Some((kind, content)) = properly(self.snapshot, map, id)?
+        {
+            self.format(id, Header { kind, size: content.len() as u64 }, rest, &mut out.bytes)?;
+            out.bytes.extend_from_slice(&content);
+            out.bytes.push(self.options.output_end);
+            return Ok(true);
+        }
+        let Some(changer) = &self.options.changer else { return Ok(false) };
+        let Some(header) = self.snapshot.header(id)?.filter(|header| header.kind == Kind::Blob) else {
+            return Ok(false);
+        };
+        self.format(id, header, rest, &mut out.bytes)?;
+        if rest.is_empty() {
+            return Err(Failure::fatal(format_args!("missing path for '{id}'")));
+        }
+        let mut content = Vec::new();
+        self.snapshot.require(id, &mut content)?;
+        out.bytes.extend_from_slice(&changer.file(rest.as_bstr(), id, content)?);
+        out.bytes.push(self.options.output_end);
+        Ok(true)
+    }
+
     fn content(&self, id: &ObjectId, name: &[u8], rest: &[u8], out: &mut Answer) -> Result<(), Failure> {
+        if (self.options.mailmap.is_some() || self.options.changer.is_some())
+            && self.changed(id, rest, out)?
+        {
+            return Ok(());
+        }
         let mut formatted = None;
         let mut is_large = false;
         let bytes = &mut out.bytes;

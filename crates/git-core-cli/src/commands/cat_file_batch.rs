@@ -3,12 +3,14 @@
 
 use super::cat_file::copy;
 use super::cat_file_answer::{Answer, Answers};
+use super::cat_file_change::Changer;
 use super::cat_file_shares::{AnswerOne, LINES, SHARE, Shares, Stop};
 use crate::fail::Failure;
 use crate::input::read_record;
 use crate::output::{finish, stdout, written};
 use bstr::ByteSlice as _;
 use git_core::Repository;
+use git_core::mailmap::Mailmap;
 use git_core::object::{ObjectId, ReadError};
 use git_core::store::Snapshot;
 use std::io::{self, BufRead, BufReader, Write};
@@ -72,6 +74,10 @@ pub(super) struct BatchOptions {
     pub(super) format: Option<Vec<u8>>,
     /// All objects of the repository, in place of those on standard input.
     pub(super) all: bool,
+    /// How files are changed before they are shown.
+    pub(super) changer: Option<Changer>,
+    /// Whose names are shown in the place of others.
+    pub(super) mailmap: Option<Mailmap>,
     pub(super) flush: Flush,
     pub(super) order: Order,
     pub(super) symlinks: Symlinks,
@@ -88,6 +94,8 @@ impl Default for BatchOptions {
             flush: Flush::default(),
             order: Order::default(),
             symlinks: Symlinks::default(),
+            changer: None,
+            mailmap: None,
             input_end: b'\n',
             output_end: b'\n',
         }

@@ -10,16 +10,19 @@ use bstr::ByteSlice as _;
 use git_core::Repository;
 use git_core::config::WildOptions;
 use git_core::config::wildmatch::Pattern;
+use git_core::object::{ObjectId, ReadError};
 use git_core::pack::Reuse;
 use git_core::store::fs::bitmap_options;
 use git_core::store::fs::commit_graph::{GraphSource, GraphWriteOptions};
 use git_core::store::fs::{FsObjects, FsStorage};
 use git_core::store::maintenance::{
-    Borrowed, CruftOptions, GcLock, GcNeed, GcOptions, GcRefs, Redundant, ReflogAges, ReflogExpiry, Scope,
-    ServerInfo, Unreachable, gc, needs_gc,
+    Borrowed, CruftOptions, GcLock, GcNeed, GcOptions, GcRefs, MaintenanceError, RecentObjects, Redundant,
+    ReflogAges, ReflogExpiry, Scope, ServerInfo, Unreachable, gc, needs_gc,
 };
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 pub(crate) const COMMAND: Command = Command {
@@ -103,14 +106,15 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
             )));
         }
     };
-    let options = options(&repository, storage, &request, scope, prune)?;
+    let mut options = options(&repository, storage, &request, scope, prune)?;
     let mut cx = crate::reach::context(crate::progress::wanted(None, request.quiet));
     if let Some(threads) = super::pack_objects_options::threads(config)? {
         let mut limits = cx.limits().clone();
         limits.threads = threads;
         cx = cx.with_limits(limits);
     }
-    let report = gc(storage, &options, &cx)?;
+    super::repack::keep_whole(globals, &repository, &mut options.repack, &cx)?;
+    let report = gc(storage, &options, &cx).map_err(failed)?;
     for (_, error) in report.refs.iter().flat_map(|refs| &refs.left) {
         eprintln!("error: {}", chain(error));
     }
@@ -127,6 +131,35 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
         let _ = std::fs::remove_file(log);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// In git's words, what hindered a part of it.
+fn failed(error: MaintenanceError) -> Failure {
+    match error {
+        MaintenanceError::Read(ReadError::Missing { id }) => {
+            Failure::fatal(format_args!("unable to read {id}")).and("fatal: failed to run repack")
+        }
+        error => error.into(),
+    }
+}
+
+/// The hook that says what is recent, asked once more before loose objects go, as git does.
+struct Hook(Repository);
+
+impl fmt::Debug for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hook").finish_non_exhaustive()
+    }
+}
+
+impl RecentObjects for Hook {
+    fn ask(&self) -> Result<Vec<ObjectId>, MaintenanceError> {
+        super::repack::recent_objects(&self.0).map_err(|failure| {
+            let text = failure.shown().unwrap_or_default();
+            let text = text.strip_prefix("fatal: ").unwrap_or(&text);
+            MaintenanceError::Invalid(format!("{text}\nfatal: failed to run prune"))
+        })
+    }
 }
 
 /// What `receive.autogc` asks for when a push is over: `gc --auto`, by a process of its own, if that is needed.
@@ -312,8 +345,12 @@ fn options(
     repack.max_cruft_size = max_cruft_size.filter(|size| *size > 0);
     if prune.is_some() {
         let failed = |failure: Failure| failure.and("fatal: failed to run repack");
-        repack.recent = super::repack::recent_objects(repository).map_err(failed)?;
+        if repack.unreachable != Unreachable::Drop {
+            repack.recent = super::repack::recent_objects(repository).map_err(failed)?;
+        }
+        options.recent = Some(Arc::new(Hook(repository.clone())));
     }
+    let repack = &mut options.repack;
     if request.aggressive {
         let number =
             |key: &str, default: i64| -> Result<i64, Failure> { Ok(config.int(key)?.unwrap_or(default)) };

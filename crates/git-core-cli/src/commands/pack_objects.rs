@@ -16,17 +16,18 @@ use crate::globals::Globals;
 use crate::input::{lines, stdin};
 use crate::repo;
 use crate::revisions::{RefSelection, Revisions, bad_object};
-use crate::trusting::Trusting;
+use crate::undeltified;
 use bstr::ByteSlice as _;
 use git_core::Repository;
+use git_core::attributes::PathAttributes;
 use git_core::object::{Context, ObjectId, ReadError};
-use git_core::pack::Reuse;
+use git_core::pack::{HasObject, Reuse};
 use git_core::refs::RefName;
 use git_core::send::add_tags;
 use git_core::store::filter::ObjectFilter;
 use git_core::store::maintenance::loosen_unreachable;
 use git_core::store::walk::{self, MissingExcludes, ObjectSet, PackOrder, PromisedObjects, Query};
-use git_core::store::{Altered, Snapshot, StoredPack};
+use git_core::store::{Altered, Snapshot, StoredPack, Trusting};
 use std::collections::{BTreeSet, HashSet};
 use std::ops::ControlFlow;
 use std::process::ExitCode;
@@ -69,6 +70,14 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     if request.indexed {
         query.include.extend(indexed(&repository, &*snapshot)?);
     }
+    let mut listed = None;
+    if request.source == Source::Revisions {
+        request.search.whole = undeltified::find(globals, &repository, &*snapshot, &query, &cx)?;
+    } else if request.source == Source::List {
+        listed = undeltified::asker(globals, &repository)?;
+    } else {
+        request.search.whole = undeltified::find_in_all(globals, &repository, &cx)?;
+    }
     let mut set = match request.missing {
         Missing::Refuse => count(&*snapshot, &query, &request, &cx)?,
         _ => count(&Trusting::new(snapshot.clone()), &query, &request, &cx)?,
@@ -79,7 +88,7 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
         Source::Revisions => {
             add_unreachable(&*snapshot, &request, &mut set)?;
         }
-        Source::List => add_listed(&*snapshot, &mut set)?,
+        Source::List => request.search.whole = add_listed(&*snapshot, &mut set, listed)?,
         Source::Packs => add_packs(&*snapshot, &request, &mut set)?,
         Source::Cruft => times = Some(cruft::collect(&repository, &*snapshot, &request, &mut set, &cx)?),
     }
@@ -228,8 +237,13 @@ fn add_loose(snapshot: &dyn Snapshot, set: &mut ObjectSet) -> Result<(), Failure
     Ok(())
 }
 
-/// Reads ids, each with a name behind it that helps to find deltas. Those after a `-` are only bases.
-fn add_listed(snapshot: &dyn Snapshot, set: &mut ObjectSet) -> Result<(), Failure> {
+/// Reads ids, each with a name behind it that helps to find deltas, and gives those that are to be none. Those after a `-` are only bases.
+fn add_listed(
+    snapshot: &dyn Snapshot,
+    set: &mut ObjectSet,
+    mut paths: Option<PathAttributes>,
+) -> Result<Option<HasObject>, Failure> {
+    let mut whole = HashSet::new();
     let hex_len = snapshot.format().hex_len();
     for (rank, line) in (0u32..).zip(lines(stdin())) {
         let line = line?;
@@ -244,9 +258,17 @@ fn add_listed(snapshot: &dyn Snapshot, set: &mut ObjectSet) -> Result<(), Failur
             return Err(Failure::fatal(format_args!("unable to read {id}")));
         }
         set.insert(&id);
-        set.set_name(&id, line.get(hex_len + 1..).unwrap_or_default(), rank);
+        let name = line.get(hex_len + 1..).unwrap_or_default();
+        set.set_name(&id, name, rank);
+        // git asks with the line break, so that patterns for the end of a name do not speak of it.
+        if let Some(paths) = &mut paths
+            && !name.is_empty()
+            && undeltified::is_whole(paths, &[name, b"\n"].concat())
+        {
+            whole.insert(id);
+        }
     }
-    Ok(())
+    Ok(undeltified::of_ids(whole))
 }
 
 /// Reads names of packs; `^` before one leaves out what is in it.

@@ -11,13 +11,13 @@ use crate::repo;
 use crate::when;
 use bstr::ByteSlice as _;
 use git_core::Repository;
-use git_core::object::ObjectId;
+use git_core::object::{Context, ObjectId, ReadError};
 use git_core::pack::{DeltaForm, Reuse};
 use git_core::store::filter::{FilterSpec, ObjectFilter};
 use git_core::store::fs::bitmap_options;
 use git_core::store::maintenance::{
-    Borrowed, CruftOptions, FilterOptions, KeptObjects, MultiPackIndex, Redundant, RepackOptions,
-    RepackReport, ReverseFiles, Scope, ServerInfo, Unreachable, repack,
+    Borrowed, CruftOptions, FilterOptions, KeptObjects, MaintenanceError, MultiPackIndex, Redundant,
+    RepackOptions, RepackReport, ReverseFiles, Scope, ServerInfo, Unreachable, repack,
 };
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -115,7 +115,13 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
     if wanted {
         options.islands = islands::find(&repository, &*repository.snapshot()?, &cx)?;
     }
-    let report = repack(repo::on_disk(&repository)?, &options, &cx)?;
+    keep_whole(globals, &repository, &mut options, &cx)?;
+    let report = repack(repo::on_disk(&repository)?, &options, &cx).map_err(|error| match error {
+        MaintenanceError::Read(ReadError::Missing { id }) => {
+            Failure::fatal(format_args!("unable to read {id}"))
+        }
+        error => error.into(),
+    })?;
     tell(&report, request.quiet);
     Ok(ExitCode::SUCCESS)
 }
@@ -263,6 +269,21 @@ pub(super) fn recent_objects(repository: &Repository) -> Result<Vec<ObjectId>, F
         }
     }
     Ok(ids)
+}
+
+/// Makes no deltas of what the attribute `delta` is unset for.
+pub(super) fn keep_whole(
+    globals: &Globals,
+    repository: &Repository,
+    options: &mut RepackOptions,
+    cx: &Context,
+) -> Result<(), Failure> {
+    if let (Some(search), Some(whole)) =
+        (&mut options.search, crate::undeltified::find_in_all(globals, repository, cx)?)
+    {
+        search.whole = Some(whole);
+    }
+    Ok(())
 }
 
 /// How objects are divided by a filter.

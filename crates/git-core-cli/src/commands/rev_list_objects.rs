@@ -211,8 +211,11 @@ struct Source<'s, 'a, 'h, W> {
 impl<W: Write> Source<'_, '_, '_, W> {
     fn run(&mut self, query: &ListQuery) -> Result<(), Failure> {
         let snapshot = self.lister.snapshot;
-        list_below(snapshot, query, &Context::new(), self).map_err(|error| bad_object(&error))?;
-        self.failed.take().map_or(Ok(()), Err)
+        let listed = list_below(snapshot, query, &Context::new(), self);
+        match (self.failed.take(), listed) {
+            (Some(failure), _) => Err(failure),
+            (None, listed) => listed.map_err(|error| bad_object(&error)),
+        }
     }
 }
 

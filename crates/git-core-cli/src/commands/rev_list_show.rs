@@ -162,12 +162,13 @@ impl<W: Write> Lister<'_, W> {
     /// Takes down what is not there, unless that is an error.
     pub(super) fn lacks(&mut self, id: &ObjectId, kind: Kind) -> Result<(), Failure> {
         let without = self.request.without_promised;
+        if !without && self.request.missing == Missing::Refused {
+            return Err(not_there(id, kind));
+        }
         if (without || self.request.missing == Missing::Promised) && !self.is_promised(id)? {
-            return Err(match kind {
-                _ if !without => Failure::fatal(format_args!("unexpected missing {kind} object '{id}'")),
-                Kind::Blob => Failure::fatal(format_args!("missing blob object '{id}'")),
-                Kind::Tree => Failure::fatal(format_args!("bad tree object {id}")),
-                _ => Failure::fatal(format_args!("bad object {id}")),
+            return Err(match without {
+                false => Failure::fatal(format_args!("unexpected missing {kind} object '{id}'")),
+                true => not_there(id, kind),
             });
         }
         self.missing.insert(*id);
@@ -277,5 +278,14 @@ impl<W: Write> Lister<'_, W> {
             }
         }
         Ok(())
+    }
+}
+
+/// In git's words, that something is not there.
+fn not_there(id: &ObjectId, kind: Kind) -> Failure {
+    match kind {
+        Kind::Blob => Failure::fatal(format_args!("missing blob object '{id}'")),
+        Kind::Tree => Failure::fatal(format_args!("bad tree object {id}")),
+        _ => Failure::fatal(format_args!("bad object {id}")),
     }
 }

@@ -258,3 +258,78 @@ fn s04_objects_of_the_core_island_come_first() {
         }
     }
 }
+
+#[test]
+fn s03_hooks_are_asked_as_often_as_by_git() {
+    let repo = Repo::small("sha1");
+    for args in [
+        &["gc", "-q", "--prune=1.day.ago"][..],
+        &["gc", "-q", "--prune=never"],
+        &["gc", "-q", "--prune=now"],
+        &["gc", "-q"],
+    ] {
+        for hook in ["echo x >>.git/asked", "echo x >>.git/asked; test $(wc -l <.git/asked) -lt 2"] {
+            let setting = format!("gc.recentObjectsHook={hook}");
+            let args = [&["-c", setting.as_str()], args].concat();
+            let prepare = |repo: &Repo| {
+                let id = write_object(repo, "unreachable\n");
+                make_old(&loose_path(repo, &id));
+            };
+            let [theirs, ours] = both(&repo, &args, &prepare);
+            let asked =
+                |repo: &Repo| std::fs::read_to_string(repo.path.join(".git/asked")).unwrap_or_default();
+            assert_eq!(asked(&ours), asked(&theirs), "{args:?}");
+            assert_eq!(all_objects(&ours), all_objects(&theirs), "{args:?}");
+        }
+    }
+}
+
+#[test]
+fn s03_what_a_filter_has_put_elsewhere_is_not_missed() {
+    for format in FORMATS {
+        let repo = Repo::small(format);
+        std::fs::remove_file(repo.path.join(".git/index")).unwrap();
+        git(&repo.path, &["config", "repack.writeBitmaps", "false"]);
+        let elsewhere = repo.path.join("elsewhere");
+        let to = format!("--filter-to={}", elsewhere.display());
+        git(&repo.path, &["repack", "-q", "-a", "-d", "--filter=blob:none", &to]);
+        let blob = git(&repo.path, &["rev-parse", "HEAD:d-x"]);
+        for args in [
+            &["prune"][..],
+            &["prune", "--expire=1.day.ago"],
+            &["-c", "gc.repackFilter=blob:none", "gc", "-q"],
+            &["-c", "gc.repackFilter=blob:none", "gc", "-q", "--prune=now"],
+            &["repack", "-q", "-a", "-d", "--filter=blob:none"],
+            &["repack", "-q", "-a", "-d", "--filter=tree:0"],
+            &["gc", "-q"],
+            &["repack", "-q", "-a", "-d"],
+            &["repack", "-q", "-d", "--cruft"],
+        ] {
+            let [theirs, ours] = both_quietly(&repo, args, &|repo| drop(write_object(repo, "unreachable\n")));
+            assert_eq!(all_objects(&ours), all_objects(&theirs), "{format} {args:?}");
+            let said = run(Program::Ours, &repo.copy().path, args, b"");
+            if !said.status.success() {
+                assert!(said.stderr.starts_with(b"fatal: unable to read "), "{args:?}");
+            }
+        }
+        let tree = git(&repo.path, &["rev-parse", "HEAD:"]);
+        for args in [
+            &["rev-list", "--objects", "HEAD"][..],
+            &["rev-list", "--objects", "--in-commit-order", "HEAD"],
+            &["rev-list", "--objects", "--no-walk", "HEAD"],
+            &["rev-list", "--objects", "--missing=error", &tree],
+            &["rev-list", "--objects", "--filter=blob:none", "HEAD"],
+            &["rev-list", "--objects", &blob],
+        ] {
+            let [theirs, ours] =
+                [Program::Git, Program::Ours].map(|program| run(program, &repo.path, args, b""));
+            assert_eq!(ours.status.code(), theirs.status.code(), "{format} {args:?}");
+            assert_eq!(ours.stdout, theirs.stdout, "{format} {args:?}");
+            assert_eq!(
+                String::from_utf8_lossy(&ours.stderr),
+                String::from_utf8_lossy(&theirs.stderr),
+                "{format} {args:?}"
+            );
+        }
+    }
+}

@@ -9,6 +9,7 @@ use crate::fs::sys::{Disk, host_name, is_running};
 use crate::fs::{FsObjects, FsStorage};
 use crate::lock::LockFile;
 use git_core_object::{Context, ObjectId, Objects as _};
+use std::fmt;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,6 +34,18 @@ pub struct GcOptions {
     pub commit_graph: Option<GraphWriteOptions>,
     /// Objects that are alive beside those that refs and reflogs reach.
     pub keep: Vec<ObjectId>,
+    /// Asked for objects that count as just needed before loose ones are pruned; without it they are those of
+    /// [`repack`](Self::repack).
+    pub recent: Option<Arc<dyn RecentObjects>>,
+}
+
+/// Knows which unreachable objects are not to go (`gc.recentObjectsHook`).
+pub trait RecentObjects: fmt::Debug + Send + Sync {
+    /// These count as just needed.
+    ///
+    /// # Errors
+    /// [`MaintenanceError::Invalid`] when they cannot be found out: nothing is pruned then.
+    fn ask(&self) -> Result<Vec<ObjectId>, MaintenanceError>;
 }
 
 /// Whether refs are packed.
@@ -82,7 +95,10 @@ pub fn gc(storage: &FsStorage, options: &GcOptions, cx: &Context) -> Result<GcRe
     if let Some(expire) = options.prune {
         let mut how = PruneOptions { expire, ..PruneOptions::default() };
         how.keep.clone_from(&options.keep);
-        how.recent.clone_from(&options.repack.recent);
+        how.recent = match &options.recent {
+            Some(recent) => recent.ask()?,
+            None => options.repack.recent.clone(),
+        };
         prune(storage, &how, cx, &mut |_| {})?;
     }
     if let Some(expire) = options.worktrees {

@@ -22,7 +22,7 @@ mod worktrees;
 pub use count::{Garbage, GarbageKind, ObjectCounts, count_objects};
 pub use error::MaintenanceError;
 pub use files::DryRun;
-pub use gc::{GcLock, GcNeed, GcOptions, GcRefs, GcReport, gc, needs_gc};
+pub use gc::{GcLock, GcNeed, GcOptions, GcRefs, GcReport, RecentObjects, gc, needs_gc};
 pub use prune::{PruneOptions, Pruned, prune};
 pub use prune_packed::prune_packed;
 pub use reflog::{ReflogAges, ReflogExpiry, expire_reflogs};

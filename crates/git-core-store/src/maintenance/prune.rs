@@ -61,7 +61,7 @@ pub fn prune(
     let (disk, dir) = (&**objects.disk(), objects.dir());
     let snapshot = storage.snapshot()?;
     let roots = roots(storage, &*snapshot, cx)?;
-    let mut alive = reachable::from_roots(&*snapshot, &roots, &options.keep, cx)?;
+    let mut alive = reachable::from_roots(&snapshot, &roots, &options.keep, cx)?;
     if options.expire != i64::MAX || !options.recent.is_empty() {
         let mut recent = recent(&*snapshot, dir, objects.format(), options.expire, &alive)?;
         recent.extend_from_slice(&options.recent);

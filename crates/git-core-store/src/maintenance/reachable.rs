@@ -1,27 +1,27 @@
 //! What is reachable from roots, and what is not reachable but recent.
 
 use super::{MaintenanceError, Roots};
-use crate::Snapshot;
 use crate::filter::ObjectFilter;
 use crate::walk::{
     Counted, ObjectSet, PackOrder, PromisedObjects, Query, count_for_pack, has_promises, reachable,
     reachable_named,
 };
+use crate::{Snapshot, Trusting};
 use git_core_object::{Context, Kind, ObjectId, ReadError, TagRef, TreeRef};
 use std::sync::Arc;
 
-/// Everything that refs, reflogs and `extra` reach. All of it has to be there, but for what `extra` names itself, and
-/// for what a remote has promised to have.
+/// Everything that refs, reflogs and `extra` reach. All of it has to be there, but for what `extra` names itself, blobs,
+/// and what a remote has promised to have.
 pub(super) fn from_roots(
-    snapshot: &dyn Snapshot,
+    snapshot: &Arc<dyn Snapshot>,
     roots: &Roots,
     extra: &[ObjectId],
     cx: &Context,
 ) -> Result<ObjectSet, MaintenanceError> {
-    Ok(reachable(snapshot, &query(snapshot, roots, extra)?, cx)?)
+    Ok(reachable(&Trusting::new(snapshot.clone()), &query(&**snapshot, roots, extra)?, cx)?)
 }
 
-/// As [`from_roots`], with the names of objects, and without those that a filter leaves out.
+/// As [`from_roots`], where blobs have to be there, with the names of objects, and without those that a filter leaves out.
 pub(super) fn named(
     snapshot: &dyn Snapshot,
     roots: &Roots,
@@ -41,15 +41,17 @@ fn query(snapshot: &dyn Snapshot, roots: &Roots, extra: &[ObjectId]) -> Result<Q
     Ok(query)
 }
 
-/// As [`from_roots`], for packing it, where nothing was promised.
+/// As [`from_roots`], for packing it, where nothing was promised; blobs too have to be there if `walked`, which is
+/// what the snapshot is seen through, says so.
 pub(super) fn for_pack(
     snapshot: &dyn Snapshot,
+    walked: &dyn Snapshot,
     roots: &Roots,
     extra: &[ObjectId],
     order: PackOrder,
     cx: &Context,
 ) -> Result<Counted, MaintenanceError> {
-    Ok(count_for_pack(snapshot, &all_of(snapshot, roots, extra)?, order, cx)?)
+    Ok(count_for_pack(walked, &all_of(snapshot, roots, extra)?, order, cx)?)
 }
 
 fn all_of(

@@ -35,7 +35,7 @@ pub enum Listed<'a> {
         /// Its id.
         id: ObjectId,
     },
-    /// This one is not there. Only told when [`ListQuery::missing`] says so.
+    /// This one is not there. The listing ends, unless [`ListQuery::missing`] says otherwise.
     Missing {
         /// Its id.
         id: ObjectId,
@@ -313,13 +313,13 @@ impl Visit for Show<'_> {
     }
 
     fn missing(&mut self, id: &ObjectId, kind: Kind) -> Result<(), ReadError> {
-        if self.missing == MissingObjects::Refuse {
-            return Err(ReadError::Missing { id: *id });
-        }
         if !self.stopped {
             self.stopped = self.sink.show(Listed::Missing { id: *id, kind }).is_break();
         }
-        Ok(())
+        match self.missing {
+            MissingObjects::Refuse => Err(ReadError::Missing { id: *id }),
+            MissingObjects::Tell => Ok(()),
+        }
     }
 
     fn is_over(&self) -> bool {

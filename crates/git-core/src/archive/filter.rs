@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// The filters of a repository.
-pub(super) struct ShellFilters {
+pub(crate) struct ShellFilters {
     drivers: Vec<Driver>,
     /// Where commands run.
     directory: Option<PathBuf>,
@@ -24,7 +24,7 @@ struct Driver {
 }
 
 impl ShellFilters {
-    pub(super) fn of(config: &Config, directory: Option<PathBuf>) -> Result<Self, ConfigError> {
+    pub(crate) fn of(config: &Config, directory: Option<PathBuf>) -> Result<Self, ConfigError> {
         let mut drivers = Vec::new();
         for name in config.subsections("filter") {
             let key = |variable: &str| [b"filter.", name.as_bytes(), b".", variable.as_bytes()].concat();
@@ -94,7 +94,7 @@ fn expand(command: &[u8], path: &[u8]) -> Vec<u8> {
 }
 
 /// A command line for the shell.
-pub(super) fn shell(line: &[u8]) -> Result<Command, BoxError> {
+pub(crate) fn shell(line: &[u8]) -> Result<Command, BoxError> {
     let mut command = Command::new("sh");
     let line: &OsStr = line.to_os_str().map_err(|error| BoxError::from(error.to_string()))?;
     command.arg("-c").arg(line);

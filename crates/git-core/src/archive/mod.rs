@@ -10,6 +10,9 @@ mod format;
 mod options;
 mod source;
 
+pub(crate) use filter::{ShellFilters, shell};
+pub(crate) use options::line_ends;
+
 pub use arguments::{ArchiveArguments, ArgumentError, Extra, ExtraSource, USAGE};
 pub use format::{Formats, NamedFormat};
 pub use options::{Asker, EntryListener, PrepareError};

@@ -6,8 +6,8 @@ use super::filter::ShellFilters;
 use super::format::{Form, Formats};
 use super::source::{ArchiveSource, SourceError};
 use crate::Repository;
+use crate::attributes::{SharedAttributes, outer_attributes};
 use bstr::{BStr, BString, ByteSlice as _};
-use git_core_config::WildOptions;
 use git_core_config::pathspec::{Pathspec, PathspecDefaults};
 use git_core_object::{CommitRef, Context, ErrorKind, Kind, ObjectId, ReadError, TagRef};
 use git_core_store::config::{Config, ConfigError};
@@ -238,26 +238,12 @@ fn options(
 }
 
 fn attributes(repository: &Repository, asker: &Asker) -> Result<OuterAttributes, PrepareError> {
-    let config = repository.config();
-    let mut outer = OuterAttributes::default();
-    if let Some(ignore_case) = config.bool("core.ignoreCase")? {
-        outer.options = WildOptions { ignore_case, ..WildOptions::default() };
-    }
-    let read = |path: &Path| std::fs::read(path).unwrap_or_default();
-    if let Some(system) = &asker.system_attributes {
-        outer.system = read(system);
-    }
-    let user = config.path("core.attributesFile")?.or_else(|| asker.user_attributes.clone());
-    if let Some(user) = user {
-        outer.user = read(&user);
-    }
-    if let Some(layout) = repository.layout() {
-        outer.info = read(&layout.common_dir.join("info/attributes"));
-    }
-    Ok(outer)
+    let shared =
+        SharedAttributes { system: asker.system_attributes.clone(), user: asker.user_attributes.clone() };
+    Ok(outer_attributes(repository, &shared)?)
 }
 
-fn line_ends(config: &Config) -> Result<LineEnds, ConfigError> {
+pub(crate) fn line_ends(config: &Config) -> Result<LineEnds, ConfigError> {
     let mut ends = LineEnds::default();
     if let Some(entry) = config.get("core.autocrlf") {
         ends.automatic = match entry.to_text() {

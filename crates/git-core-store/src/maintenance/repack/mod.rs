@@ -32,7 +32,7 @@ use crate::fs::midx::{
 use crate::fs::sys::Access;
 use crate::fs::{FsObjects, FsStorage, bitmap_of_pack, bitmap_tips};
 use crate::walk::{BitmapOptions, BitmapWriteError, ObjectSet, PackOrder, Story, has_promises};
-use crate::{Snapshot, Storage as _, StoredPack, WrittenRows};
+use crate::{Snapshot, Storage as _, StoredPack, Trusting, WrittenRows};
 use cruft::Cruft;
 use filtered::Divided;
 use git_core_object::{Context, ObjectId, Objects};
@@ -328,9 +328,28 @@ fn alive(
     if !has_promises(&*survey.snapshot) {
         // Who makes all deltas anew wants the best order, others keep what they have together.
         let order = if options.reuse == Reuse::All { PackOrder::Stored } else { PackOrder::History };
-        let counted = reachable::for_pack(&*survey.snapshot, &roots, &options.keep, order, cx)?;
-        let (set, story) = counted.into_parts();
-        return Ok((set, Some(story)));
+        let (snapshot, keep) = (&*survey.snapshot, &options.keep);
+        if options.filter.is_none() {
+            let counted = reachable::for_pack(snapshot, snapshot, &roots, keep, order, cx)?;
+            let (set, story) = counted.into_parts();
+            return Ok((set, Some(story)));
+        }
+        // What an earlier division has put elsewhere is not missed.
+        let trusting = Trusting::new(survey.snapshot.clone());
+        let counted = reachable::for_pack(snapshot, &trusting, &roots, keep, order, cx)?;
+        let (mut set, _) = counted.into_parts();
+        let mut failed = None;
+        set.retain(|numbers, number| {
+            numbers.position(number).is_some()
+                || snapshot.contains(&numbers.id(number)).unwrap_or_else(|error| {
+                    failed = Some(error);
+                    true
+                })
+        });
+        return match failed {
+            Some(error) => Err(error.into()),
+            None => Ok((set, None)),
+        };
     }
     // What was promised may be missing.
     Ok((reachable::named(&*survey.snapshot, &roots, &options.keep, None, cx)?, None))
