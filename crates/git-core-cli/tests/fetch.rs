@@ -5,7 +5,7 @@
 mod common;
 mod remotes;
 
-use common::git;
+use common::{Program, git, run};
 use remotes::{Worlds, each};
 
 #[test]
@@ -320,5 +320,99 @@ fn s07_packs_and_graphs_that_are_left() {
         worlds.here(&["config", "gc.autoDetach", "false"]);
         worlds.fetch(&["-q"]);
         left(worlds, "pack", ".pack");
+    });
+}
+
+/// Git 2.47 knows nothing of this, so that there is nothing to be beside; 2.48 and later do the same.
+#[test]
+fn s07_what_stands_for_the_remote_follows_its_head_where_it_shall() {
+    each(|worlds| {
+        let here = worlds.tops()[1].join("here");
+        let src = worlds.tops()[1].join("src");
+        let fetch = |args: &[&str]| {
+            let output = run(Program::Ours, &here, &[&["fetch"], args].concat(), b"");
+            assert!(output.status.success(), "{output:?}");
+            [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap())
+        };
+        let head = || {
+            let found = git(&here, &["for-each-ref", "--format=%(symref)", "refs/remotes/origin/HEAD"]);
+            found.strip_prefix("refs/remotes/origin/").unwrap_or(&found).to_owned()
+        };
+        let set = |key: &str, value: &str| git(&here, &["config", key, value]);
+        let own = "remote.origin.followRemoteHEAD";
+        // Nothing is said of it: as in 2.47.
+        fetch(&[]);
+        assert_eq!(head(), "");
+        set(own, "never");
+        fetch(&[]);
+        assert_eq!(head(), "");
+        // Only what is usually fetched concerns it.
+        set(own, "create");
+        fetch(&["origin", "main"]);
+        fetch(&["origin", "refs/heads/*:refs/remotes/origin/*"]);
+        fetch(&["--dry-run"]);
+        fetch(&["../src"]);
+        assert_eq!(head(), "");
+        assert_eq!(fetch(&[]), ["", ""]);
+        assert_eq!(head(), "main");
+        let log = std::fs::read_to_string(here.join(".git/logs/refs/remotes/origin/HEAD")).unwrap();
+        assert!(log.ends_with("\tfetch\n") && log.lines().count() == 1, "{log}");
+
+        git(&src, &["symbolic-ref", "HEAD", "refs/heads/b2"]);
+        assert_eq!(fetch(&[]), ["", ""]);
+        assert_eq!(head(), "main");
+        let differs = "'HEAD' at 'origin' is 'b2', but we have 'main' locally.\n";
+        for value in ["warn", "warn-if-not-b1"] {
+            set(own, value);
+            let [stdout, stderr] = fetch(&[]);
+            assert_eq!(stdout, differs);
+            assert!(stderr.starts_with("hint: Run 'git remote set-head origin b2'"), "{stderr}");
+            assert!(
+                stderr.contains("\nhint: 'git config set remote.origin.followRemoteHEAD warn-if-not-b2'\n")
+            );
+            assert_eq!(fetch(&["-q"]), ["", ""]);
+            assert_eq!(head(), "main");
+        }
+        set("advice.fetchRemoteHEADWarn", "false");
+        assert_eq!(fetch(&["-j", "2"]), [differs, ""]);
+        set(own, "warn-if-not-b2");
+        assert_eq!(fetch(&[]), ["", ""]);
+
+        // The remote's own setting counts more than that of all.
+        set("fetch.followRemoteHEAD", "always");
+        assert_eq!(fetch(&[]), ["", ""]);
+        assert_eq!(head(), "main");
+        git(&here, &["config", "--unset", own]);
+        assert_eq!(fetch(&[]), ["", ""]);
+        assert_eq!(head(), "b2");
+        git(&src, &["symbolic-ref", "HEAD", "refs/heads/a/long/name"]);
+        fetch(&["--all"]);
+        assert_eq!(head(), "a/long/name");
+
+        // A ref that is not symbolic.
+        git(&here, &["remote", "set-head", "-d", "origin"]);
+        let id = git(&here, &["rev-parse", "c1"]);
+        git(&here, &["update-ref", "refs/remotes/origin/HEAD", &id]);
+        set("fetch.followRemoteHEAD", "warn");
+        let detached = format!(
+            "'HEAD' at 'origin' is 'a/long/name', but we have a detached HEAD pointing to '{id}' locally.\n"
+        );
+        assert_eq!(fetch(&[]), [&detached, ""]);
+        set("fetch.followRemoteHEAD", "always");
+        fetch(&[]);
+        assert_eq!(head(), "a/long/name");
+
+        // What the remote's HEAD is on may not be fetched, or not exist.
+        git(&src, &["symbolic-ref", "HEAD", "refs/heads/unborn"]);
+        assert_eq!(fetch(&[]), ["", ""]);
+        git(&src, &["symbolic-ref", "HEAD", "refs/heads/b1"]);
+        set("remote.origin.fetch", "refs/heads/b2:refs/remotes/origin/b2");
+        git(&here, &["update-ref", "-d", "refs/remotes/origin/b1"]);
+        assert_eq!(fetch(&[]), ["", ""]);
+        assert_eq!(head(), "a/long/name");
+
+        set("fetch.followRemoteHEAD", "warn-if-not-b1");
+        let [_, stderr] = fetch(&[]);
+        assert_eq!(stderr, "warning: unrecognized followRemoteHEAD value 'warn-if-not-b1' ignored\n");
     });
 }

@@ -6,7 +6,7 @@ use super::fetch_many::{all, fetch_many, remote_or_group};
 use super::fetch_options::{Chosen, Talk, USAGE, parse, read};
 pub(super) use super::fetch_table::pretty;
 use super::fetch_table::{Screen, Table, advised, columns, dangling};
-use super::{fetch_upstream, gc};
+use super::{fetch_head, fetch_upstream, gc};
 use crate::args::Args;
 use crate::fail::Failure;
 use crate::globals::Globals;
@@ -155,6 +155,7 @@ pub(super) fn fetch_one(
         Some(limit) => u64::try_from(limit).unwrap_or(0),
         None => config.int("transfer.unpackLimit")?.map_or(100, |limit| u64::try_from(limit).unwrap_or(0)),
     };
+    options.follow_head = fetch_head::follow(&remote, screen)?;
     options.reflog_message = Some(chosen.action.clone().into());
     let mut link = reach::link(globals)?;
     if let Some(program) = &chosen.upload_pack {
@@ -207,6 +208,11 @@ pub(super) fn fetch_one(
     }
     if chosen.set_upstream && fine {
         fetch_upstream::set(&remote, &fetched, screen)?;
+    }
+    if let (Some(name), Some(head)) = (remote.name(), &fetched.head)
+        && chosen.talk > Talk::Quiet
+    {
+        fetch_head::tell(repository, name, head, screen);
     }
     Ok(fine)
 }

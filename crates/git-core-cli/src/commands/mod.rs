@@ -15,6 +15,7 @@ mod count_objects;
 mod daemon;
 mod diff_tree;
 mod fetch;
+mod fetch_head;
 mod fetch_many;
 mod fetch_options;
 mod fetch_pack;

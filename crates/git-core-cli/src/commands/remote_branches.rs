@@ -9,7 +9,7 @@ use crate::reach;
 use bstr::{BString, ByteSlice as _};
 use git_core::object::Context;
 use git_core::refs::{Change, Deref, Expected, LogMessage, RefEdit, RefName, RefTransaction, Target};
-use git_core::remote::Remote;
+use git_core::remote::{Remote, head_branches};
 use git_core::transport::client::AdvertisedRef;
 use std::process::ExitCode;
 
@@ -39,21 +39,6 @@ pub(super) fn listed(work: &Work<'_>, remote: &Remote) -> Result<Vec<AdvertisedR
     remote.list(&[], link, &Context::new()).map_err(|error| unreachable(remote, error))
 }
 
-/// The branches that the remote's `HEAD` may stand for: one if the server says it.
-pub(super) fn heads(listed: &[AdvertisedRef]) -> Vec<BString> {
-    let short = |name: &RefName| {
-        let full = name.as_bytes();
-        full.strip_prefix(b"refs/heads/").unwrap_or(full).as_bstr().to_owned()
-    };
-    let Some(head) = listed.iter().find(|one| one.name.is_head()) else { return Vec::new() };
-    if let Some(target) = &head.symref {
-        let there = listed.iter().any(|one| one.name == *target && one.id.is_some());
-        return if there { vec![short(target)] } else { Vec::new() };
-    }
-    let same = |one: &&AdvertisedRef| one.name.is_branch() && one.id.is_some() && one.id == head.id;
-    listed.iter().filter(same).map(|one| short(&one.name)).collect()
-}
-
 pub(super) fn set_head(work: &Work<'_>, mut args: Args) -> Result<ExitCode, Failure> {
     let usage = args.usage();
     let (mut auto, mut delete, mut operands) = (false, false, Vec::<BString>::new());
@@ -71,7 +56,7 @@ pub(super) fn set_head(work: &Work<'_>, mut args: Args) -> Result<ExitCode, Fail
         (false, false, [name, branch]) => (name, branch.clone()),
         (true, false, [name]) => {
             let remote = work.repository.remote(name)?;
-            let mut heads = heads(&listed(work, &remote)?);
+            let mut heads = head_branches(&listed(work, &remote)?);
             match heads.len() {
                 0 => return Err(Failure::error(1, "Cannot determine remote HEAD")),
                 1 => (name, heads.remove(0)),

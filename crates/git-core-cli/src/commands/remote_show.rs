@@ -2,7 +2,7 @@
 
 use super::Command;
 use super::remote::{Work, list};
-use super::remote_branches::{heads, listed};
+use super::remote_branches::listed;
 use crate::args::{Arg, Args, bytes};
 use crate::fail::Failure;
 use crate::output;
@@ -11,7 +11,7 @@ use git_core::Repository;
 use git_core::object::{Context, ObjectId, Objects as _};
 use git_core::refs::refspec::{self, Direction, PushSource};
 use git_core::refs::{RefName, Refspec, Target};
-use git_core::remote::Remote;
+use git_core::remote::{Remote, head_branches};
 use git_core::store::walk;
 use git_core::transport::client::AdvertisedRef;
 use std::collections::BTreeMap;
@@ -91,7 +91,7 @@ impl Report<'_> {
             let _ = writeln!(out, "  HEAD branch: (not queried)");
             return;
         };
-        match heads(there).as_slice() {
+        match head_branches(there).as_slice() {
             [] => drop(writeln!(out, "  HEAD branch: (unknown)")),
             [one] => drop(writeln!(out, "  HEAD branch: {one}")),
             many => {

@@ -15,8 +15,9 @@ pub use clone::{CheckoutMode, CloneOptions, Cloned, RejectShallow, clone};
 pub use connect::Link;
 pub use error::RemoteError;
 pub use fetch::{
-    Deepen, FailedUpdate, FetchOptions, FetchWarning, Fetched, FilterChoice, ForcedUpdates, KeepPack,
-    Negotiator, Prune, PruneTags, RefUpdate, Refetch, RemoteEnds, UpdateHead, UpdateStatus, fetch_pack,
+    Deepen, FailedUpdate, FetchOptions, FetchWarning, Fetched, FilterChoice, FollowHead, ForcedUpdates,
+    HeadDiffers, HeadHere, KeepPack, Negotiator, Prune, PruneTags, RefUpdate, Refetch, RemoteEnds,
+    UpdateHead, UpdateStatus, fetch_pack, head_branches,
 };
 pub use fetch_head::FetchHeadEntry;
 pub(crate) use promised::fetch_promised;

@@ -2,6 +2,7 @@
 //! lets the refs here follow; which refs those are is found in `plan`.
 
 mod follow;
+mod head;
 mod plan;
 mod run;
 mod uris;
@@ -21,6 +22,7 @@ use git_core_transport::client::{
     AdvertisedRef, FetchOptions as WireOptions, GraphWalker, LsRefsOptions, NegotiateOptions,
     ObjectInfoOptions, fetch, ls_refs, negotiate, object_info,
 };
+pub use head::{HeadDiffers, HeadHere, head_branches};
 pub(super) use plan::kind_of;
 use plan::{Asked, AskedKind};
 use run::{Reflogs, Run};
@@ -71,6 +73,24 @@ pub struct FetchOptions {
     pub refetch: Refetch,
     /// What reflogs say; `fetch` by default.
     pub reflog_message: Option<BString>,
+    /// Whether `refs/remotes/<name>/HEAD` follows the remote's `HEAD` where no refspecs are given.
+    pub follow_head: FollowHead,
+}
+
+/// How `refs/remotes/<name>/HEAD` follows the `HEAD` of a remote (`remote.<name>.followRemoteHEAD`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum FollowHead {
+    /// It stays what it is, or is not.
+    #[default]
+    Never,
+    /// It is made where there is none.
+    Create,
+    /// It is made where there is none, and [`Fetched::head`] tells when it differs.
+    Warn,
+    /// The same, but nothing is told while the remote's `HEAD` is on this branch.
+    WarnIfNot(BString),
+    /// It is made, and follows.
+    Always,
 }
 
 /// What happens to the branch that the working tree is on.
@@ -177,6 +197,8 @@ pub struct Fetched {
     pub warnings: Vec<FetchWarning>,
     /// Why nothing of an atomic fetch was stored after all.
     pub aborted: Option<FailedUpdate>,
+    /// The remote's `HEAD`, if it is on another branch than here and that is to be told.
+    pub head: Option<HeadDiffers>,
 }
 
 /// Something that was odd about a fetch and did not hinder it.
@@ -346,6 +368,9 @@ impl Remote {
         list.prefixes.extend(asked.merges.iter().filter(|_| asked.kind != AskedKind::Given).cloned());
         if !list.prefixes.is_empty() && tags != Tags::None {
             list.prefixes.push("refs/tags/".into());
+        }
+        if !list.prefixes.is_empty() && options.follow_head.concerns(self, options) {
+            list.prefixes.push("HEAD".into());
         }
         list.server_options.clone_from(&options.server_options);
         let named = asked.specs.iter().any(|spec| spec.exact_id().is_none());

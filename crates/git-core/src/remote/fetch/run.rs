@@ -120,7 +120,7 @@ impl Run<'_> {
                 entries.push(fetch_head::entry(self.remote, one.id, &one.source, merge));
             }
         }
-        Ok(Fetched {
+        let mut fetched = Fetched {
             updates: followed.updates,
             advertised,
             fetch_head: entries,
@@ -129,7 +129,10 @@ impl Run<'_> {
             filter_ignored,
             warnings: plan.warnings,
             aborted: followed.aborted,
-        })
+            head: None,
+        };
+        fetched.head = self.follow_head(&fetched)?;
+        Ok(fetched)
     }
 
     /// The tags that are not here and whose objects are, or are wanted.
