@@ -1,196 +1,21 @@
 //! Our client machines joined to our server machines in memory: whole, a byte at a time, and cut at packets.
 #![allow(clippy::unwrap_used)]
 
+#[path = "joined/link.rs"]
+mod link;
 mod server_support;
 
 use git_core_object::{ObjectFormat, ObjectId};
 use git_core_protocol::certificate::{PushCertificate, SignedCertificate};
 use git_core_protocol::client::{
-    Action, Advertisement, ClientError, ClientLimits, Command, Connection, Fetch, FetchOptions, Handshake,
-    LsRefs, LsRefsOptions, Machine, ObjectInfo, ObjectInfoOptions, Push, PushOptions, RefStatus,
+    Action, ClientError, Command, Connection, Fetch, FetchOptions, LsRefs, LsRefsOptions, Machine, Negotiate,
+    NegotiateOptions, ObjectInfo, ObjectInfoOptions, Push, PushOptions, RefStatus,
 };
-use git_core_protocol::server::{
-    CommandStatus, Conversation, Mode, Outcome, Question, ReceivePack, ReceivePackOptions, UpdateReport,
-    UploadPack, UploadPackOptions,
-};
-use git_core_protocol::{Deepen, ProtocolVersion, Service, ShallowUpdate, pkt_line};
+use git_core_protocol::server::{CommandStatus, Mode, Outcome, Question, UpdateReport};
+use git_core_protocol::{Deepen, ProtocolVersion, Service, ShallowUpdate};
 use git_core_ref::RefName;
-use server_support::{Fake, Turn, id};
-use std::sync::Arc;
-
-/// How bytes are cut on their way.
-#[derive(Clone, Copy, Debug)]
-enum Cut {
-    Whole,
-    Bytes(usize),
-    Packets,
-}
-
-const CUTS: [Cut; 4] = [Cut::Whole, Cut::Bytes(1), Cut::Bytes(7), Cut::Packets];
-
-fn cut(bytes: &[u8], cut: Cut) -> usize {
-    match cut {
-        Cut::Whole => bytes.len(),
-        Cut::Bytes(count) => count.min(bytes.len()),
-        Cut::Packets => pkt_line::decode(bytes).ok().flatten().map_or(bytes.len(), |(_, length)| length),
-    }
-}
-
-/// The serving side of a link: over one connection, or a machine for each request.
-struct Link {
-    fake: Fake,
-    service: Service,
-    version: ProtocolVersion,
-    connection: Connection,
-    cut: Cut,
-    machine: Box<dyn Conversation>,
-    to_server: Vec<u8>,
-    to_client: Vec<u8>,
-    outcome: Option<Outcome>,
-}
-
-impl Link {
-    fn new(fake: Fake, service: Service, version: ProtocolVersion, connection: Connection, cut: Cut) -> Self {
-        let mode = match connection {
-            Connection::Stateful => Mode::Stateful,
-            Connection::Stateless => Mode::Advertise,
-        };
-        let machine = machine(&fake, service, version, mode);
-        let (to_server, to_client) = (Vec::new(), Vec::new());
-        Link { fake, service, version, connection, cut, machine, to_server, to_client, outcome: None }
-    }
-
-    /// Lets the server go on as far as it can.
-    fn serve(&mut self, ended: bool) {
-        loop {
-            match self.fake.turn(self.machine.as_mut(), &mut self.to_client) {
-                Turn::Read if self.to_server.is_empty() => {
-                    if !ended {
-                        return;
-                    }
-                    self.machine.feed_end();
-                }
-                Turn::Read => {
-                    let length = cut(&self.to_server, self.cut);
-                    let taken = self.machine.feed(&self.to_server[..length]);
-                    self.to_server.drain(..taken);
-                }
-                Turn::Receive => {
-                    self.fake.received.append(&mut self.to_server);
-                    match self.fake.received == self.fake.expected {
-                        true => self.machine.pack_received(),
-                        false => self.machine.pack_failed("bad pack"),
-                    }
-                }
-                Turn::Done(outcome) => {
-                    self.outcome = Some(outcome);
-                    return;
-                }
-            }
-        }
-    }
-
-    fn handshake(&mut self) -> Advertisement {
-        let mut client = Handshake::new(self.service, &ClientLimits::default());
-        self.drive(&mut client, |_, action| panic!("{action:?}")).unwrap();
-        client.finish().unwrap()
-    }
-
-    fn drive<M: Machine>(
-        &mut self,
-        client: &mut M,
-        mut event: impl FnMut(&mut M, Event),
-    ) -> Result<(), ClientError> {
-        let mut answer_ended = false;
-        loop {
-            let found = match client.poll()? {
-                Action::Send(bytes) => {
-                    self.to_server.extend_from_slice(bytes);
-                    continue;
-                }
-                Action::EndRequest => {
-                    if self.connection == Connection::Stateless {
-                        self.machine = machine(&self.fake, self.service, self.version, Mode::StatelessRpc);
-                        self.to_client.clear();
-                        self.serve(true);
-                    }
-                    answer_ended = false;
-                    continue;
-                }
-                Action::Read => {
-                    if self.to_client.is_empty() {
-                        self.serve(false);
-                    }
-                    if self.to_client.is_empty() {
-                        assert!(!answer_ended, "the client waits for ever");
-                        answer_ended = true;
-                        client.feed_end();
-                        continue;
-                    }
-                    let length = cut(&self.to_client, self.cut);
-                    let taken = client.feed(&self.to_client[..length]);
-                    self.to_client.drain(..taken);
-                    continue;
-                }
-                Action::Done => return Ok(()),
-                Action::NextHaves { count } => Event::Haves(count),
-                Action::Ack(ack) => Event::Ack(ack.id),
-                Action::Pack(bytes) => Event::Pack(bytes.to_vec()),
-                Action::Progress(text) => Event::Progress(text.to_vec()),
-                Action::NeedPack => Event::NeedPack,
-                other => panic!("{other:?}"),
-            };
-            event(client, found);
-        }
-    }
-}
-
-#[derive(Debug)]
-enum Event {
-    Haves(usize),
-    Ack(ObjectId),
-    Pack(Vec<u8>),
-    Progress(Vec<u8>),
-    NeedPack,
-}
-
-fn machine(fake: &Fake, service: Service, version: ProtocolVersion, mode: Mode) -> Box<dyn Conversation> {
-    match service {
-        Service::UploadPack => {
-            let mut options = UploadPackOptions::default();
-            options.object_format = fake.format;
-            options.shallow = Arc::new(fake.shallow.clone());
-            options.filter = fake.filter;
-            options.object_info = fake.object_info;
-            options.sideband_all = fake.sideband_all;
-            options.session_id = fake.session_id.map(str::to_owned);
-            Box::new(UploadPack::new(version, mode, options))
-        }
-        Service::ReceivePack => {
-            let mut options = ReceivePackOptions::default();
-            options.object_format = fake.format;
-            options.push_options = true;
-            options.session_id = fake.session_id.map(str::to_owned);
-            options.push_cert_nonce = fake.nonce.map(str::to_owned);
-            options.shallow = Arc::new(fake.shallow.clone());
-            Box::new(ReceivePack::new(version, mode, options))
-        }
-        Service::UploadArchive => unreachable!("archives have tests of their own"),
-    }
-}
-
-/// Every combination of format, version, connection and cut.
-fn everywhere(mut test: impl FnMut(ObjectFormat, ProtocolVersion, Connection, Cut)) {
-    for format in [ObjectFormat::Sha1, ObjectFormat::Sha256] {
-        for version in [ProtocolVersion::V0, ProtocolVersion::V1, ProtocolVersion::V2] {
-            for connection in [Connection::Stateful, Connection::Stateless] {
-                for cut in CUTS {
-                    test(format, version, connection, cut);
-                }
-            }
-        }
-    }
-}
+use link::{Event, Link, everywhere};
+use server_support::{Fake, id};
 
 fn fetch(link: &mut Link, haves: &[ObjectId]) -> (Vec<u8>, Vec<ObjectId>, String) {
     let (fetched, _) = fetch_as(link, haves, &FetchOptions::default());
@@ -247,15 +72,10 @@ fn clones() {
 #[test]
 fn fetches_negotiate() {
     everywhere(|format, version, connection, cut| {
-        let unknown = |n: u32| {
-            let mut raw = vec![0x11; format.raw_len()];
-            raw[..4].copy_from_slice(&n.to_be_bytes());
-            ObjectId::from_bytes(format, &raw).unwrap()
-        };
         // The client knows a hundred commits that the server does not, then one that it does, then more.
-        let mut haves: Vec<_> = (0..100).map(unknown).collect();
+        let mut haves = unknown(format, 0..100);
         haves.push(id(format, 'c'));
-        haves.extend((100..250).map(unknown));
+        haves.extend(unknown(format, 100..250));
         let mut link = Link::new(Fake::new(format), Service::UploadPack, version, connection, cut);
         let (pack, acks, _) = fetch(&mut link, &haves);
         assert_eq!(pack, b"PACKdata", "{version:?} {connection:?} {cut:?}");
@@ -263,6 +83,71 @@ fn fetches_negotiate() {
         let request = link.fake.requests.last().unwrap();
         assert_eq!(request.haves, [id(format, 'c')], "{version:?} {connection:?} {cut:?}");
         assert!(request.thin);
+    });
+}
+
+/// Commits that only the client has.
+fn unknown(format: ObjectFormat, numbers: std::ops::Range<u32>) -> Vec<ObjectId> {
+    let one = |n: u32| {
+        let mut raw = vec![0x11; format.raw_len()];
+        raw[..4].copy_from_slice(&n.to_be_bytes());
+        ObjectId::from_bytes(format, &raw).unwrap()
+    };
+    numbers.map(one).collect()
+}
+
+#[test]
+fn negotiations_without_a_fetch() {
+    everywhere(|format, version, connection, cut| {
+        let mut link = Link::new(Fake::new(format), Service::UploadPack, version, connection, cut);
+        let greeting = link.handshake();
+        let options = NegotiateOptions::default();
+        if version != ProtocolVersion::V2 {
+            assert!(matches!(Negotiate::new(&greeting, &options), Err(ClientError::Unsupported(_))));
+            return;
+        }
+        let what = format!("{connection:?} {cut:?}");
+        let at = |digit| id(format, digit);
+        let mut mixed = unknown(format, 0..100);
+        mixed.push(at('c'));
+        mixed.extend(unknown(format, 100..200));
+        mixed.extend([at('d'), at('1'), at('a')]);
+        mixed.extend(unknown(format, 200..230));
+        // The server has seen enough when so many more are in vain.
+        let mut long = vec![at('e')];
+        long.extend(unknown(format, 0..2000));
+        let none = unknown(format, 0..300);
+        for (haves, common, requests) in [
+            (&mixed[..], &[at('c'), at('d'), at('a')][..], 4),
+            (&long, &[at('e')], 5),
+            (&none, &[], 5),
+            (&[at('b')], &[at('b')], 1),
+            (&[], &[], 0),
+        ] {
+            link.fake.questions.clear();
+            let mut client = Negotiate::new(&greeting, &options).unwrap();
+            let (mut offered, mut acks) = (0, Vec::new());
+            link.drive(&mut client, |client, event| match event {
+                Event::Haves(count) => {
+                    let batch = &haves[offered..haves.len().min(offered + count)];
+                    offered += batch.len();
+                    client.haves(batch);
+                }
+                Event::Ack(id) => acks.push(id),
+                other => panic!("{other:?}"),
+            })
+            .unwrap();
+            assert_eq!((client.common(), &acks[..]), (common, common), "{what}");
+            assert_eq!(link.fake.questions.len(), requests, "{what}");
+            let mut heard = Vec::new();
+            for question in &link.fake.questions {
+                let Question::Haves(query) = question else { panic!("{question:?}") };
+                assert!(query.wants.is_empty() && !query.readiness, "{what}");
+                heard.extend_from_slice(&query.haves);
+            }
+            assert_eq!(heard, haves[..offered], "{what}");
+        }
+        assert!(link.fake.requests.is_empty(), "{what}");
     });
 }
 
