@@ -333,3 +333,105 @@ fn s03_what_a_filter_has_put_elsewhere_is_not_missed() {
         }
     }
 }
+
+#[test]
+fn s03_what_only_makes_git_quicker_changes_nothing() {
+    for format in FORMATS {
+        let repo = Repo::small(format);
+        for args in [
+            "-c pack.readReverseIndex=false repack -q -a -d -F",
+            "-c pack.readReverseIndex=false gc -q",
+            "-c pack.useBitmapBoundaryTraversal=true -c repack.writeBitmaps=true repack -q -a -d",
+            "-c repack.cruftWindowMemory=1m -c repack.cruftThreads=1 repack -q -d --cruft",
+            "-c gc.maxCruftSize=2m gc -q",
+            "-c gc.maxCruftSize=1k gc -q --max-cruft-size=3m",
+        ] {
+            let args: Vec<&str> = args.split(' ').collect();
+            let [theirs, ours] = both(&repo, &args, &|repo| drop(write_object(repo, "unreachable\n")));
+            assert_eq!(kinds(&ours), kinds(&theirs), "{format} {args:?}");
+            assert_eq!(all_objects(&ours), all_objects(&theirs), "{format} {args:?}");
+            sound(&ours);
+        }
+        git(&repo.path, &["repack", "-q", "-a", "-d", "-b"]);
+        for args in [
+            "-c pack.readReverseIndex=false rev-list --objects --use-bitmap-index --count --all",
+            "-c pack.useBitmapBoundaryTraversal=true rev-list --use-bitmap-index --count HEAD ^HEAD~2",
+            "-c pack.useBitmapBoundaryTraversal=true rev-list --use-bitmap-index --count --objects HEAD ^side",
+            "-c pack.readReverseIndex=false cat-file --batch-all-objects --batch-check=%(objectname)%(objectsize:disk)",
+        ] {
+            super::common::same(&repo.path, &args.split(' ').collect::<Vec<_>>(), b"");
+        }
+    }
+}
+
+/// Runs `gc --auto` and waits until what it has left in the background is done.
+fn gc_auto(program: Program, repo: &Repo, args: &[&str]) -> (Option<i32>, String, usize) {
+    let done = run(program, &repo.path, &[args, &["gc", "--auto"]].concat(), b"");
+    let busy = ["gc.pid", "gc.log.lock"].map(|name| repo.path.join(".git").join(name));
+    let packs = || kinds(repo).iter().filter(|kind| *kind == "pack").count();
+    // Long enough for a slow machine; what is waited for ends it.
+    for _ in 0..600 {
+        let log = std::fs::metadata(repo.path.join(".git/gc.log")).map_or(0, |log| log.len());
+        let left = log == 0 && repo.path.join(".git/gc.log").exists();
+        if packs() <= 1 && !left && !busy.iter().any(|path| path.exists()) || log > 0 {
+            break;
+        }
+        if args.contains(&"gc.autoDetach=false") {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let said = String::from_utf8(done.stderr).unwrap();
+    (done.status.code(), said.replace(repo.path.to_str().unwrap(), "HERE"), packs())
+}
+
+#[cfg(unix)]
+#[test]
+fn s03_gc_runs_by_itself_in_the_background() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let repo = Repo::small("sha1");
+    // A second pack.
+    std::fs::write(repo.path.join("f"), "more\n").unwrap();
+    git(&repo.path, &["commit", "-q", "-a", "-m", "more"]);
+    git(&repo.path, &["repack", "-q", "-d"]);
+    git(&repo.path, &["config", "gc.autoPackLimit", "1"]);
+    let hook = |repo: &Repo, text: &str| {
+        let path = repo.path.join(".git/hooks/pre-auto-gc");
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    let log = |repo: &Repo, days: u64| {
+        let path = repo.path.join(".git/gc.log");
+        std::fs::write(&path, "it went wrong\n").unwrap();
+        make_old_by(&path, days);
+    };
+    type Prepare<'a> = Box<dyn Fn(&Repo) + 'a>;
+    let cases: Vec<(&str, Prepare<'_>, Vec<&str>)> = vec![
+        ("in the background", Box::new(|_| {}), vec![]),
+        ("not there", Box::new(|_| {}), vec!["-c", "gc.autoDetach=false"]),
+        (
+            "hook agrees",
+            Box::new(|repo| hook(repo, "echo asked >>.git/asked")),
+            vec!["-c", "gc.autoDetach=false"],
+        ),
+        (
+            "hook does not",
+            Box::new(|repo| hook(repo, "echo no >&2; exit 1")),
+            vec!["-c", "gc.autoDetach=false"],
+        ),
+        ("young log", Box::new(|repo| log(repo, 0)), vec![]),
+        ("old log", Box::new(|repo| log(repo, 3)), vec!["-c", "gc.autoDetach=false"]),
+        ("expiry", Box::new(|repo| log(repo, 3)), vec!["-c", "gc.logExpiry=5.days.ago"]),
+    ];
+    for (what, prepare, args) in &cases {
+        let [theirs, ours] = [Program::Git, Program::Ours].map(|program| {
+            let copy = repo.copy();
+            prepare(&copy);
+            let said = gc_auto(program, &copy, args);
+            let asked = std::fs::read_to_string(copy.path.join(".git/asked")).unwrap_or_default();
+            (said, asked, all_objects(&copy))
+        });
+        assert_eq!(ours, theirs, "{what}");
+    }
+}
