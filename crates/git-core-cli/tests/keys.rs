@@ -395,6 +395,114 @@ fn receive_and_transfer_keys_of_checks_and_offers() {
 }
 
 #[test]
+fn uploadpack_allow_ref_in_want_has_refs_wanted_by_name() {
+    for format in FORMATS {
+        let world = World::new(format);
+        let (top, remote) = (world.top(), world.remote());
+        git(&remote, &["branch", "dev", "main~1"]);
+        git(&remote, &["branch", "same", "main"]);
+        git(&remote, &["update-ref", "refs/hidden/x", "main~2"]);
+        git(&remote, &["config", "uploadpack.hideRefs", "refs/hidden"]);
+        git(&remote, &["config", "uploadpack.allowRefInWant", "true"]);
+        let first = git(&remote, &["rev-parse", "main~2"]);
+        let mut asked = Vec::new();
+        for pairing in pairings() {
+            let clone = top.join("clone");
+            let log = top.join("packets");
+            let trace = |run: &mut Command| {
+                if pairing.0 == Program::Git {
+                    run.env("GIT_TRACE_PACKET", &log);
+                }
+            };
+            git(&remote, &["branch", "-f", "same", "main"]);
+            let url = world.url();
+            let before = git(&remote, &["rev-parse", "main"]);
+            world.done(pairing, &top, &["clone", "-q", "--bare", &url, "clone"], &trace);
+            git(&remote, &["commit", "-q", "--allow-empty", "-m", "more"]);
+            git(&remote, &["tag", "-a", "-m", "tag", "more"]);
+            world.done(pairing, &clone, &["fetch", "-q", "origin", "main:m", "dev:d"], &trace);
+            git(&remote, &["commit", "-q", "--allow-empty", "-m", "even more"]);
+            let tip = git(&remote, &["rev-parse", "main"]);
+            // An object by its id, beside a ref.
+            world.done(pairing, &clone, &["fetch", "-q", "origin", "main", &tip], &trace);
+            git(&clone, &["fsck", "--full"]);
+            assert_eq!(git(&clone, &["rev-parse", "m"]), git(&remote, &["rev-parse", "main~1"]));
+            assert_eq!(git(&clone, &["rev-parse", "more^{}"]), git(&clone, &["rev-parse", "m"]));
+            if pairing.0 == Program::Git {
+                let log = std::fs::read_to_string(&log).unwrap();
+                let lines = log.lines().filter(|line| line.contains("> want"));
+                let wants: Vec<_> = lines.map(|line| line.split_once("> ").unwrap().1.to_owned()).collect();
+                assert!(wants.iter().any(|line| line == "want-ref refs/heads/main"), "{log}");
+                asked.push(wants.len());
+            }
+            // Back to where it was, for the next one.
+            git(&remote, &["reset", "-q", "--hard", &before]);
+            git(&remote, &["tag", "-d", "more"]);
+            std::fs::remove_dir_all(&clone).unwrap();
+            let _ = std::fs::remove_file(&log);
+        }
+        assert!(asked.windows(2).all(|two| two[0] == two[1]), "{asked:?}");
+
+        // What both clients ask for is the same.
+        let asked = PROGRAMS.map(|client| {
+            let _ = std::fs::remove_dir_all(top.join("clone"));
+            let log = top.join("packets");
+            let trace = |run: &mut Command| _ = run.env("GIT_TRACE_PACKET", &log);
+            let url = world.url();
+            let pairing = (client, Program::Ours);
+            git(&top, &["init", "-q", "--bare", &format!("--object-format={format}"), "clone"]);
+            let clone = top.join("clone");
+            git(&clone, &["remote", "add", "origin", &url]);
+            for args in [
+                &["fetch", "-q", "origin", "refs/heads/dev", &first][..],
+                &["fetch", "-q", "origin"],
+                &["fetch", "-q", "--depth=1", "origin", "main"],
+            ] {
+                world.done(pairing, &clone, args, &trace);
+            }
+            let log = std::fs::read_to_string(&log).unwrap();
+            std::fs::remove_file(top.join("packets")).unwrap();
+            let lines = log.lines().filter(|line| line.contains("fetch> want"));
+            lines
+                .map(|line| line.split_once("> ").unwrap().1.to_owned())
+                .collect::<std::collections::BTreeSet<_>>()
+        });
+        assert!(asked[0].len() > 5, "{asked:?}");
+        assert_eq!(asked[0], asked[1], "{format}: left git's, right ours");
+
+        // What is hidden cannot be had by its name either.
+        for (name, told) in [("refs/hidden/x", false), ("refs/none", false), ("refs/heads/dev", true)] {
+            let servers = PROGRAMS.map(|server| {
+                let format = format!("object-format={format}");
+                let lines =
+                    ["command=fetch", &format, "", &format!("want-ref {name}"), "no-progress", "done"];
+                let mut input = String::new();
+                for line in lines {
+                    input += &match line {
+                        "" => "0001".to_owned(),
+                        line => format!("{:04x}{line}\n", line.len() + 5),
+                    };
+                }
+                input += "0000";
+                let mut run = command(server, &top);
+                run.env("GIT_PROTOCOL", "version=2").args(["upload-pack", "--stateless-rpc", "remote"]);
+                run.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+                let mut child = run.spawn().unwrap();
+                std::io::Write::write_all(child.stdin.as_mut().unwrap(), input.as_bytes()).unwrap();
+                let output = child.wait_with_output().unwrap();
+                let end = output.stdout.windows(8).position(|part| part == b"packfile");
+                let said = output.stdout[..end.unwrap_or(output.stdout.len())].to_vec();
+                let said = String::from_utf8(said).unwrap();
+                // Our server ends what it says of failures with a newline.
+                said.split_once("ERR ").map_or(said.clone(), |(_, text)| text.trim_end().to_owned())
+            });
+            assert_eq!(servers[0], servers[1], "{name}: left git's, right ours");
+            assert_eq!(servers[0].contains("wanted-refs"), told, "{name}");
+        }
+    }
+}
+
+#[test]
 fn fetch_uri_protocols_has_parts_of_packs_fetched_from_elsewhere() {
     // The server is git's: it leaves blobs out of packs that are to be had elsewhere.
     let world = World::new("sha1");

@@ -34,6 +34,11 @@ pub struct Advertisement {
 }
 
 impl Advertisement {
+    /// Whether the server can be asked for refs by name (`ref-in-want`).
+    pub fn takes_want_refs(&self) -> bool {
+        self.version == ProtocolVersion::V2 && self.capabilities.has_feature("fetch", "ref-in-want")
+    }
+
     /// Whether the server can leave objects out of a pack (`filter`).
     pub fn can_filter(&self) -> bool {
         match self.version {

@@ -402,6 +402,80 @@ fn everything_on_side_bands() {
 }
 
 #[test]
+fn refs_are_wanted_by_name() {
+    everywhere(|format, version, connection, cut| {
+        let what = format!("{version:?} {connection:?} {cut:?}");
+        for (haves, sideband_all, deep) in [
+            (vec![], false, false),
+            (vec![id(format, '1'), id(format, 'c')], false, true),
+            (vec![id(format, 'c')], true, true),
+        ] {
+            let mut fake = Fake::new(format);
+            (fake.ref_in_want, fake.sideband_all) = (true, sideband_all);
+            fake.bounds = ShallowUpdate { shallow: vec![id(format, 'd')], unshallow: Vec::new() };
+            let mut link = Link::new(fake, Service::UploadPack, version, connection, cut);
+            let greeting = link.handshake();
+            assert_eq!(greeting.takes_want_refs(), version == ProtocolVersion::V2, "{what}");
+            let name = |name: &str| RefName::new(name).unwrap();
+            let mut options = FetchOptions::default();
+            options.connection = connection;
+            options.want_refs = vec![name("refs/tags/v1"), name("HEAD"), name("refs/tags/v1")];
+            if deep {
+                options.deepen = Deepen::Depth(1);
+            }
+            let client = Fetch::new(&greeting, [id(format, 'd')], &options);
+            if version != ProtocolVersion::V2 {
+                assert_eq!(client.unwrap_err(), ClientError::Unsupported("want-ref"));
+                return;
+            }
+            let mut client = client.unwrap();
+            let (mut pack, mut offered) = (Vec::new(), 0);
+            let event = |client: &mut Fetch, event| match event {
+                Event::Haves(count) => {
+                    let batch = &haves[offered..haves.len().min(offered + count)];
+                    offered += batch.len();
+                    client.haves(batch);
+                }
+                Event::Pack(bytes) => pack.extend(bytes),
+                _ => {}
+            };
+            link.drive(&mut client, event).unwrap();
+            assert_eq!(pack, b"PACKdata", "{what}");
+            let told: Vec<_> =
+                client.wanted_refs().iter().map(|one| (one.name.to_string(), one.id)).collect();
+            let expected =
+                [("refs/tags/v1".to_owned(), id(format, 'b')), ("HEAD".to_owned(), id(format, 'a'))];
+            assert_eq!(told, expected, "{what}");
+            assert_eq!(client.shallow_update().shallow.len(), usize::from(deep), "{what}");
+            let request = link.fake.requests.last().unwrap();
+            assert_eq!(request.wants, [id(format, 'd'), id(format, 'b'), id(format, 'a')], "{what}");
+        }
+
+        // One that is not there; a server that takes no names.
+        for ref_in_want in [true, false] {
+            let mut fake = Fake::new(format);
+            fake.ref_in_want = ref_in_want;
+            let mut link = Link::new(fake, Service::UploadPack, version, connection, cut);
+            let greeting = link.handshake();
+            let mut options = FetchOptions::default();
+            options.connection = connection;
+            options.want_refs = vec![RefName::new("refs/heads/none").unwrap()];
+            let client = Fetch::new(&greeting, [], &options);
+            if !greeting.takes_want_refs() {
+                assert_eq!(client.unwrap_err(), ClientError::Unsupported("want-ref"), "{what}");
+                continue;
+            }
+            let failed = link.drive(&mut client.unwrap(), |client, event| match event {
+                Event::Haves(_) => client.haves(&[]),
+                other => panic!("{other:?}"),
+            });
+            let text = failed.unwrap_err().to_string();
+            assert!(text.contains("unknown ref refs/heads/none"), "{text}");
+        }
+    });
+}
+
+#[test]
 fn session_ids_are_told_to_who_tells_theirs() {
     everywhere(|format, version, connection, cut| {
         for (theirs, told) in [(Some("their session"), true), (None, false)] {

@@ -394,6 +394,35 @@ fn depths_that_cannot_be() {
 }
 
 #[test]
+fn refs_wanted_by_name_are_refused_as_git_does() {
+    for format in FORMATS {
+        let said = |lines: &[&str], offered: bool| {
+            let mut options = options(format);
+            options.ref_in_want = offered;
+            let mut machine = UploadPack::new(ProtocolVersion::V2, Mode::StatelessRpc, options);
+            let lines = [&["command=fetch", "0001"], lines, &["done", "0000"]].concat();
+            let (said, outcome) = Fake::new(format).converse(&mut machine, &packets(&lines), 3);
+            assert!(matches!(outcome, Outcome::Failed(_)), "{lines:?}");
+            String::from_utf8(said).unwrap()
+        };
+        for (lines, message) in [
+            (&["want-ref refs/heads/nope"][..], "unknown ref refs/heads/nope"),
+            (&["want-ref main"], "unknown ref main"),
+            (&["want-ref ORIG_HEAD"], "unknown ref ORIG_HEAD"),
+            (&["want-ref refs/heads/..x"], "unknown ref refs/heads/..x"),
+            (&["want-ref "], "unknown ref "),
+            (&["want-ref refs/heads/main", "want-ref refs/heads/main"], "duplicate want-ref refs/heads/main"),
+        ] {
+            let expected = format!("{:04x}ERR {message}\n", message.len() + 9);
+            assert_eq!(said(lines, true), expected, "{lines:?}");
+        }
+        // git says nothing to the client there.
+        let text = said(&["want-ref refs/heads/main"], false);
+        assert!(text.contains("unexpected line: 'want-ref refs/heads/main'"), "{text}");
+    }
+}
+
+#[test]
 fn object_info_as_git_answers_it() {
     for format in FORMATS {
         let (a, none) = (id(format, 'a'), id(format, '1'));

@@ -22,7 +22,7 @@ pub use crate::server::Command;
 pub use archive::FetchArchive;
 pub use bundle_uris::BundleUris;
 pub use error::ClientError;
-pub use fetch::{Fetch, FetchOptions, PackUri};
+pub use fetch::{Fetch, FetchOptions, PackUri, WantedRef};
 pub use handshake::Handshake;
 pub(crate) use incoming::Span;
 pub use ls_refs::{LsRefs, LsRefsOptions};

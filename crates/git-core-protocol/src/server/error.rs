@@ -1,5 +1,6 @@
 //! Why a server machine ended a conversation.
 
+use bstr::ByteSlice as _;
 use git_core_object::{ErrorKind, InvalidId, ObjectFormat, ObjectId};
 
 /// A violation by the peer, an overrun, or the driver's refusal. Its text is what the peer is told.
@@ -64,6 +65,12 @@ pub enum ServerError {
     /// An object was wanted that this peer may not have, or that is not there.
     #[error("upload-pack: not our ref {0}")]
     NotOurRef(ObjectId),
+    /// A ref was wanted by name that is not shown to this peer, or that is not there.
+    #[error("unknown ref {}", .0.as_bstr())]
+    UnknownRef(Vec<u8>),
+    /// A ref was wanted by name twice.
+    #[error("duplicate want-ref {}", .0.as_bstr())]
+    DuplicateWantRef(Vec<u8>),
     /// A push option with a control byte in it, which would let it forge lines where options are logged.
     #[error("protocol error: control character in push option")]
     PushOption,
@@ -87,7 +94,7 @@ impl ServerError {
     /// What sort of failure this is.
     pub const fn kind(&self) -> ErrorKind {
         match self {
-            ServerError::NotOurRef(_) => ErrorKind::Denied,
+            ServerError::NotOurRef(_) | ServerError::UnknownRef(_) => ErrorKind::Denied,
             ServerError::Limit { .. } => ErrorKind::Limit,
             ServerError::UnexpectedEnd => ErrorKind::Unavailable,
             ServerError::Refused(_) | ServerError::MismatchedAnswer => ErrorKind::Other,

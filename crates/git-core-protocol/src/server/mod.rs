@@ -27,7 +27,7 @@ pub use error::ServerError;
 pub use options::{ReceivePackOptions, ServerLimits, UploadPackOptions, WantPolicy};
 pub use question::{
     AdvertisedRef, Answer, Haves, HavesQuery, ObjectInfoQuery, PackRequest, Question, Refs, RefsPurpose,
-    RefsQuery, ShallowQuery, Wants, WantsQuery,
+    RefsQuery, ShallowQuery, WantRefsQuery, Wants, WantsQuery,
 };
 pub use receive::ReceivePack;
 pub use update::{Command, CommandStatus, UpdateReport, UpdateRequest, Updated};

@@ -76,6 +76,8 @@ pub struct UploadPackOptions {
     pub object_info: bool,
     /// Whether a client may have all of an answer to `fetch` on side bands (v2): `uploadpack.allowSidebandAll`.
     pub sideband_all: bool,
+    /// Whether a client may want refs by name (v2): `uploadpack.allowRefInWant`.
+    pub ref_in_want: bool,
     /// What is said of bundles that may be had elsewhere (v2), `key=value` a line: the variables `bundle.*`, if
     /// `uploadpack.advertiseBundleURIs` says so.
     pub bundle_uris: Option<Arc<Vec<BString>>>,
@@ -96,6 +98,7 @@ impl Default for UploadPackOptions {
             filter: false,
             object_info: false,
             sideband_all: false,
+            ref_in_want: false,
             bundle_uris: None,
             shallow: Arc::default(),
             limits: ServerLimits::default(),

@@ -15,6 +15,8 @@ use std::sync::Arc;
 pub enum Question {
     /// Which refs are shown to this peer?
     Refs(RefsQuery),
+    /// What are these refs, of those that are shown to this peer?
+    WantRefs(WantRefsQuery),
     /// May this peer have these objects?
     Wants(WantsQuery),
     /// Which of these objects are here, and is that enough?
@@ -31,6 +33,9 @@ pub enum Question {
 pub enum Answer {
     /// To [`Question::Refs`].
     Refs(Refs),
+    /// To [`Question::WantRefs`]: the object at the end of each, in the order of the question; none for one that is not
+    /// shown to this peer.
+    WantRefs(Vec<Option<ObjectId>>),
     /// To [`Question::Wants`].
     Wants(Wants),
     /// To [`Question::Haves`].
@@ -118,6 +123,14 @@ pub struct Refs {
     /// With the last page, for [`RefsPurpose::Push`]: tips of other repositories whose objects are here too, so
     /// that the client need not send them (`.have` lines).
     pub haves: Vec<ObjectId>,
+}
+
+/// [`Question::WantRefs`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WantRefsQuery {
+    /// Their full names, or `HEAD`, in the order they were asked for, each once.
+    pub names: Vec<RefName>,
 }
 
 /// [`Question::Wants`].

@@ -162,6 +162,7 @@ fn machine(fake: &Fake, service: Service, version: ProtocolVersion, mode: Mode) 
             options.filter = fake.filter;
             options.object_info = fake.object_info;
             options.sideband_all = fake.sideband_all;
+            options.ref_in_want = fake.ref_in_want;
             options.session_id = fake.session_id.map(str::to_owned);
             Box::new(UploadPack::new(version, mode, options))
         }

@@ -41,6 +41,7 @@ pub struct Fake {
     /// What upload-pack offers beyond the usual.
     pub object_info: bool,
     pub sideband_all: bool,
+    pub ref_in_want: bool,
     pub session_id: Option<&'static str>,
     /// What happened.
     pub requests: Vec<PackRequest>,
@@ -75,6 +76,7 @@ impl Fake {
             nonce: None,
             object_info: false,
             sideband_all: false,
+            ref_in_want: false,
             session_id: None,
             requests: Vec::new(),
             updates: Vec::new(),
@@ -113,6 +115,11 @@ impl Fake {
         self.questions.push(question.clone());
         match question {
             Question::Refs(query) => Answer::Refs(self.page(query.after.as_ref())),
+            Question::WantRefs(query) => {
+                let all = &self.refs.refs;
+                let id = |name: &RefName| all.iter().find(|one| one.name == *name).and_then(|one| one.id);
+                Answer::WantRefs(query.names.iter().map(id).collect())
+            }
             Question::Wants(query) => {
                 let unknown = query.wants.iter().find(|id| !self.objects.contains(id));
                 Answer::Wants(unknown.map_or(Wants::Accepted, |id| Wants::NotOurRef(*id)))

@@ -26,6 +26,16 @@ pub enum FetchSource {
     Id(ObjectId),
 }
 
+impl FetchSource {
+    /// The name of the ref, if it is one.
+    pub const fn name(&self) -> Option<&RefName> {
+        match self {
+            FetchSource::Ref(name) => Some(name),
+            FetchSource::Id(_) => None,
+        }
+    }
+}
+
 impl std::fmt::Display for FetchSource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

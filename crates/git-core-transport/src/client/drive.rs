@@ -9,7 +9,7 @@ use bytes::{Buf as _, Bytes};
 use git_core_object::{BoxError, Context, ObjectId};
 use git_core_protocol::client::{
     Ack, Action, BundleUris, ClientError, Fetch, FetchArchive, LsRefs, Machine, Negotiate, NegotiateOptions,
-    ObjectInfo, PackUri, Push,
+    ObjectInfo, PackUri, Push, WantedRef,
 };
 use git_core_protocol::{ProtocolVersion, ShallowUpdate};
 use std::ops::ControlFlow;
@@ -133,12 +133,26 @@ pub fn fetch(
 ) -> Result<ShallowUpdate, TransportError> {
     let mut options = options.clone();
     options.uri_protocols.clear();
-    fetch_parts(connection, wants, &options, walker, sink, cx).map(|(update, _)| update)
+    options.want_refs.clear();
+    fetch_parts(connection, wants, &options, walker, sink, cx).map(|fetched| fetched.shallow)
+}
+
+/// What a server says of the pack that it has sent.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct FetchedPack {
+    /// What changes about where the history ends.
+    pub shallow: ShallowUpdate,
+    /// Packs that belong to it and are to be fetched from elsewhere.
+    pub parts: Vec<PackUri>,
+    /// What the refs are that were wanted by name.
+    pub wanted_refs: Vec<WantedRef>,
 }
 
 /// As [`fetch`], from a server that may leave parts of the pack to be fetched from elsewhere, by one of the
-/// [protocols](FetchOptions::uri_protocols) that are named. Where these parts are is the second thing given;
-/// fetching them, with [`download`](super::download) if they are on the web, is left to the caller.
+/// [protocols](FetchOptions::uri_protocols) that are named, or be asked for
+/// [refs by name](FetchOptions::want_refs). Fetching the parts, with [`download`](super::download) if they are on the
+/// web, is left to the caller.
 ///
 /// # Errors
 /// As [`fetch`].
@@ -149,13 +163,17 @@ pub fn fetch_parts(
     walker: &mut dyn GraphWalker,
     sink: &mut dyn FnMut(&[u8]) -> Result<(), BoxError>,
     cx: &Context,
-) -> Result<(ShallowUpdate, Vec<PackUri>), TransportError> {
+) -> Result<FetchedPack, TransportError> {
     let mut options = options.clone();
     options.connection = connection.kind();
     options.session_id = connection.session_id().cloned();
     let mut machine = Fetch::new(connection.advertisement(), wants, &options)?;
     drive(connection, &mut machine, &mut Fetcher { walker, sink, batch: Vec::new() }, cx)?;
-    Ok((machine.shallow_update().clone(), machine.pack_uris().to_vec()))
+    Ok(FetchedPack {
+        shallow: machine.shallow_update().clone(),
+        parts: machine.pack_uris().to_vec(),
+        wanted_refs: machine.wanted_refs().to_vec(),
+    })
 }
 
 struct Fetcher<'a> {

@@ -18,13 +18,14 @@ mod stateful;
 pub use connection::{Connection, connect};
 pub use credentials::{Credential, CredentialRequest, CredentialSource};
 pub use drive::{
-    SourceStep, bundle_uris, fetch, fetch_archive, fetch_parts, ls_refs, negotiate, object_info, push,
+    FetchedPack, SourceStep, bundle_uris, fetch, fetch_archive, fetch_parts, ls_refs, negotiate, object_info,
+    push,
 };
 pub use error::TransportError;
 pub use git_core_protocol::client::{
     Ack, AckStatus, AdvertisedRef, Advertisement, ClientError, Command, FetchOptions, GraphWalker,
     LsRefsOptions, NegotiateOptions, NoHistory, ObjectInfoOptions, PackUri, PushOptions, PushReport,
-    RefStatus,
+    RefStatus, WantedRef,
 };
 #[cfg(feature = "http")]
 pub use http::download;

@@ -240,6 +240,11 @@ impl Cloning<'_> {
         if shallow && !options.deepen.is_asked() && options.reject_shallow == RejectShallow::Yes {
             return Err(RemoteError::ShallowSource);
         }
+        // It may have moved since it was listed.
+        let target = target.map(|one| {
+            let now = fetched.advertised.iter().find(|now| now.name == one.name);
+            now.cloned().unwrap_or(one)
+        });
         self.set_head(&mut cloned, &fetched.advertised, target)?;
         if cloned.dangling_head {
             self.track_unborn(&git_dir, &fetched.advertised)?;

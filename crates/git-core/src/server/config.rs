@@ -52,6 +52,7 @@ pub fn session_options(repository: &Repository) -> Result<SessionOptions, Config
     options.repository = Some(repository.clone());
     options.upload.filter = allowed("uploadpack.allowFilter")?;
     options.upload.sideband_all = allowed("uploadpack.allowSidebandAll")?;
+    options.upload.ref_in_want = allowed("uploadpack.allowRefInWant")?;
     options.upload.object_info = allowed("transfer.advertiseObjectInfo")?;
     options.filters = FilterPolicy::of(config)?;
     if config.bool("pack.useBitmaps")?.unwrap_or(true) {

@@ -145,6 +145,17 @@ impl StorageSession {
             .collect()
     }
 
+    /// What these refs are, as far as they are shown to who fetches.
+    fn want_refs(&self, names: &[RefName]) -> Result<Vec<Option<ObjectId>>, ReadError> {
+        names
+            .iter()
+            .map(|name| match self.options.hidden.hides(name) {
+                true => Ok(None),
+                false => Ok(revision::follow(&*self.snapshot, name)?.1),
+            })
+            .collect()
+    }
+
     fn wants(&self, query: &WantsQuery, cx: &Context) -> Result<Wants, ReadError> {
         let tips = match query.policy {
             WantPolicy::Any => HashSet::new(),
@@ -231,6 +242,7 @@ impl Session for StorageSession {
                 let alternates = self.options.alternates.as_ref();
                 self.listing.page(&self.snapshot, hidden, alternates, &query).map(Answer::Refs)
             }
+            Question::WantRefs(query) => self.want_refs(&query.names).map(Answer::WantRefs),
             Question::Wants(query) => {
                 self.filter(query.filter.as_ref())?;
                 self.wants(&query, cx).map(Answer::Wants)

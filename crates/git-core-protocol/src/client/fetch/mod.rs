@@ -16,6 +16,7 @@ use crate::sideband::Band;
 use crate::{Deepen, ProtocolVersion, ShallowUpdate};
 use bstr::BString;
 use git_core_object::{ObjectFormat, ObjectId};
+use git_core_ref::RefName;
 use std::collections::{HashSet, VecDeque};
 use std::ops::Range;
 
@@ -45,6 +46,9 @@ pub struct FetchOptions {
     /// The protocols by which parts of the pack may be fetched from elsewhere, such as `https`
     /// (`fetch.uriProtocols`): whoever names some has to fetch what [`Fetch::pack_uris`] gives.
     pub uri_protocols: Vec<BString>,
+    /// What is wanted by name, whatever it is by the time the server answers: only of a server that
+    /// [takes names](Advertisement::takes_want_refs). What they are is in [`Fetch::wanted_refs`].
+    pub want_refs: Vec<RefName>,
     /// What this program calls itself.
     pub agent: BString,
     /// What it calls this session in its logs, told to servers that tell theirs (`transfer.advertiseSID`).
@@ -66,6 +70,7 @@ impl Default for FetchOptions {
             deepen: Deepen::No,
             filter: None,
             uri_protocols: Vec::new(),
+            want_refs: Vec::new(),
             agent: DEFAULT_AGENT.into(),
             session_id: None,
             limits: ClientLimits::default(),
@@ -89,6 +94,7 @@ pub struct Fetch {
     format: ObjectFormat,
     shallow: ShallowUpdate,
     uris: Vec<PackUri>,
+    wanted_refs: Vec<WantedRef>,
     limits: ClientLimits,
 }
 
@@ -99,6 +105,15 @@ pub struct PackUri {
     pub checksum: ObjectId,
     /// Where it is.
     pub uri: BString,
+}
+
+/// A ref that was wanted by name, and what it is (`wanted-refs`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WantedRef {
+    /// Its name.
+    pub name: RefName,
+    /// The object that was sent for it.
+    pub id: ObjectId,
 }
 
 #[derive(Clone, Debug)]
@@ -132,6 +147,8 @@ enum State {
     Section,
     /// Version 2: where the history will end.
     ShallowInfo,
+    /// Version 2: what the refs are that were wanted by name.
+    WantedRefs,
     /// Version 2: where parts of the pack are.
     PackUris,
     /// The pack, on side bands.
@@ -154,13 +171,16 @@ impl Fetch {
     ) -> Result<Self, ClientError> {
         let mut seen = HashSet::new();
         let wants = wants.into_iter().filter(|id| seen.insert(*id)).collect::<Vec<_>>();
-        if wants.is_empty() {
+        if wants.is_empty() && options.want_refs.is_empty() {
             return Err(ClientError::Request("a fetch without anything wanted"));
         }
         if wants.iter().any(|id| id.format() != server.format) {
             return Err(ClientError::Request(
                 "what is wanted is named in another object format than the server's",
             ));
+        }
+        if !options.want_refs.is_empty() && !server.takes_want_refs() {
+            return Err(ClientError::Unsupported("want-ref"));
         }
         let dialect = match server.version {
             ProtocolVersion::V2 => Dialect::V2(v2::Dialect::new(server, &wants, options)?),
@@ -183,6 +203,7 @@ impl Fetch {
             format: server.format,
             shallow: ShallowUpdate { shallow: server.shallow.clone(), unshallow: Vec::new() },
             uris: Vec::new(),
+            wanted_refs: Vec::new(),
             limits: options.limits.clone(),
         })
     }
@@ -197,6 +218,11 @@ impl Fetch {
     /// [`FetchOptions::uri_protocols`] named protocols.
     pub fn pack_uris(&self) -> &[PackUri] {
         &self.uris
+    }
+
+    /// What the refs are that were wanted by name, once the pack has begun.
+    pub fn wanted_refs(&self) -> &[WantedRef] {
+        &self.wanted_refs
     }
 
     fn bound(&mut self, line: scope::Line) -> Result<(), ClientError> {
@@ -352,7 +378,12 @@ impl Machine for Fetch {
                         }
                     }
                 }
-                State::Acks | State::FinalAck | State::Section | State::ShallowInfo | State::PackUris => {
+                State::Acks
+                | State::FinalAck
+                | State::Section
+                | State::ShallowInfo
+                | State::WantedRefs
+                | State::PackUris => {
                     let Some(span) = self.incoming.span()? else { return Ok(Action::Read) };
                     let mut packet = self.incoming.packet(&span);
                     if let Dialect::V2(v2::Dialect { all_bands: true, .. }) = &self.dialect
@@ -388,6 +419,7 @@ impl Machine for Fetch {
                             _ => self.next_round(),
                         },
                         Step::Bound(line) => self.bound(line)?,
+                        Step::Wanted(one) => self.wanted_refs.push(one),
                         Step::Uri(uri) => {
                             let bound = self.limits.pack_uris;
                             if self.uris.len() >= bound {
@@ -434,6 +466,8 @@ enum Step {
     Ready,
     /// A commit at which the history will end, or will not.
     Bound(scope::Line),
+    /// What a ref is that was wanted by name.
+    Wanted(WantedRef),
     /// A pack that is elsewhere.
     Uri(PackUri),
     /// The answer to this round is over.

@@ -3,10 +3,12 @@
 
 use super::super::ls_refs::{About, write_command};
 use super::super::{Ack, AckStatus, Advertisement, ClientError, FetchOptions, negotiation::Negotiation};
-use super::{PackUri, State, Step, scope, unexpected, write_ids};
+use super::{PackUri, State, Step, WantedRef, scope, unexpected, write_ids};
 use crate::pkt_line::{self, Packet};
 use bstr::ByteSlice as _;
 use git_core_object::{ObjectFormat, ObjectId};
+use git_core_ref::RefName;
+use std::collections::BTreeSet;
 
 #[derive(Clone, Debug)]
 pub(super) struct Dialect {
@@ -17,6 +19,8 @@ pub(super) struct Dialect {
     /// Lines, too, come on side-band 1.
     pub(super) all_bands: bool,
     takes_uris: bool,
+    /// What is wanted by name and has not been told yet.
+    unnamed: BTreeSet<RefName>,
 }
 
 impl Dialect {
@@ -51,8 +55,14 @@ impl Dialect {
             pkt_line::write_parts(&mut prefix, &[b"packfile-uris ", &list, b"\n"])?;
         }
         scope::write(&mut prefix, server, options)?;
+        let mut unnamed = BTreeSet::new();
+        for name in &options.want_refs {
+            if unnamed.insert(name.clone()) {
+                pkt_line::write_parts(&mut prefix, &[b"want-ref ", name.as_bytes(), b"\n"])?;
+            }
+        }
         write_ids(&mut prefix, b"want ", wants)?;
-        Ok(Dialect { format: server.format, prefix, ready: false, all_bands, takes_uris })
+        Ok(Dialect { format: server.format, prefix, ready: false, all_bands, takes_uris, unnamed })
     }
 
     pub(super) fn request(
@@ -81,8 +91,13 @@ impl Dialect {
                 b"packfile" => Ok(Step::To(State::Banded)),
                 b"packfile-uris" if self.takes_uris => Ok(Step::To(State::PackUris)),
                 b"shallow-info" => Ok(Step::To(State::ShallowInfo)),
+                b"wanted-refs" => Ok(Step::To(State::WantedRefs)),
                 other => Err(unexpected("packfile", other)),
             },
+            (State::WantedRefs, Packet::Delim) => Ok(Step::To(State::Section)),
+            (State::WantedRefs, Packet::Data(_)) => {
+                self.wanted_ref(packet.text().unwrap_or_default()).map(Step::Wanted)
+            }
             (State::PackUris, Packet::Delim) => Ok(Step::To(State::Section)),
             (State::PackUris, Packet::Data(_)) => {
                 let line = packet.text().unwrap_or_default();
@@ -99,6 +114,18 @@ impl Dialect {
                 Ok(Step::Bound(scope::Line::parse(packet, self.format)?))
             }
             _ => Err(unexpected("the next section of the server's answer", b"")),
+        }
+    }
+
+    /// A server tells each ref once, and none that was not asked for.
+    fn wanted_ref(&mut self, line: &[u8]) -> Result<WantedRef, ClientError> {
+        let bad = || unexpected("wanted-ref", line);
+        let (hex, name) = line.split_once_str(" ").ok_or_else(bad)?;
+        let id = ObjectId::from_hex_of(self.format, hex).map_err(|_| bad())?;
+        let name = RefName::new(name).map_err(|_| bad())?;
+        match self.unnamed.remove(&name) {
+            true => Ok(WantedRef { name, id }),
+            false => Err(unexpected("a ref that is wanted", line)),
         }
     }
 

@@ -1,6 +1,9 @@
 //! v2: `fetch`, from its arguments to the sections of its response.
 
-use super::super::{Haves, HavesQuery, PackRequest, Question, ServerError, WantPolicy, Wants, WantsQuery};
+use super::super::error::shown;
+use super::super::{
+    Haves, HavesQuery, PackRequest, Question, ServerError, WantPolicy, WantRefsQuery, Wants, WantsQuery,
+};
 use super::shallow::{self, Scope};
 use super::wants::{add_want, split_id};
 use super::{Outcome, Phase, Talk};
@@ -8,6 +11,7 @@ use crate::ShallowUpdate;
 use crate::sideband::PacketSize;
 use bstr::{BStr, ByteSlice as _};
 use git_core_object::ObjectId;
+use git_core_ref::RefName;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -16,6 +20,8 @@ use std::sync::Arc;
 pub(super) struct FetchArguments {
     wants: Vec<ObjectId>,
     seen: BTreeSet<ObjectId>,
+    want_refs: Vec<RefName>,
+    seen_refs: BTreeSet<RefName>,
     haves: Vec<ObjectId>,
     done: bool,
     wait_for_done: bool,
@@ -43,6 +49,10 @@ impl FetchArguments {
                 let format = talk.options.object_format;
                 if let Some(rest) = other.strip_prefix(b"want ") {
                     add_want(&mut self.wants, &mut self.seen, split_id(format, rest, line)?.0, talk)?;
+                } else if let Some(name) = other.strip_prefix(b"want-ref ")
+                    && talk.options.ref_in_want
+                {
+                    self.want_ref(name, talk)?;
                 } else if let Some(rest) = other.strip_prefix(b"have ") {
                     if self.haves.len() >= talk.options.limits.haves {
                         let bound = talk.options.limits.haves as u64;
@@ -57,23 +67,43 @@ impl FetchArguments {
         Ok(())
     }
 
-    /// All arguments are read: asks whether the wants are granted.
+    fn want_ref(&mut self, name: &[u8], talk: &Talk) -> Result<(), ServerError> {
+        let unknown = || ServerError::UnknownRef(shown(name));
+        let ref_name = RefName::new(name).map_err(|_| unknown())?;
+        // Other files of the repository that look like refs are none to a client.
+        if name != b"HEAD" && !name.starts_with(b"refs/") {
+            return Err(unknown());
+        }
+        if self.want_refs.len() >= talk.options.limits.wants {
+            return Err(ServerError::Limit { what: "wants", bound: talk.options.limits.wants as u64 });
+        }
+        if !self.seen_refs.insert(ref_name.clone()) {
+            return Err(ServerError::DuplicateWantRef(shown(name)));
+        }
+        self.want_refs.push(ref_name);
+        Ok(())
+    }
+
+    /// All arguments are read: asks what the refs are that are wanted by name, and whether the wants are granted.
     pub(super) fn ask(mut self: Box<Self>, talk: &mut Talk) -> Result<Phase, ServerError> {
-        self.seen = BTreeSet::new();
+        self.seen_refs = BTreeSet::new();
         self.scope.check()?;
         talk.out.set_all_bands(self.sideband_all);
-        if self.wants.is_empty() && (self.haves.is_empty() || !self.wait_for_done) {
+        let nothing = self.wants.is_empty() && self.want_refs.is_empty();
+        if nothing && (self.haves.is_empty() || !self.wait_for_done) {
             // Nothing is wanted: the client takes its leave.
             return Ok(Phase::End(Outcome::Complete));
         }
         let wants = std::mem::take(&mut self.wants);
-        let fetch = Fetch { wants: Arc::new(wants), arguments: self, common: Vec::new() };
-        if fetch.wants.is_empty() {
+        let fetch = Fetch { wants: Arc::new(wants), refs: Vec::new(), arguments: self, common: Vec::new() };
+        if nothing {
             return fetch.negotiate(talk);
         }
-        let filter = fetch.arguments.scope.filter.clone();
-        let wants = fetch.wants.to_vec();
-        talk.ask(Question::Wants(WantsQuery { wants, policy: WantPolicy::Any, filter }));
+        if fetch.arguments.want_refs.is_empty() {
+            return Ok(fetch.grant(talk));
+        }
+        let names = fetch.arguments.want_refs.clone();
+        talk.ask(Question::WantRefs(WantRefsQuery { names }));
         Ok(Phase::Fetch(fetch))
     }
 }
@@ -82,12 +112,41 @@ impl FetchArguments {
 #[derive(Debug)]
 pub(super) struct Fetch {
     wants: Arc<Vec<ObjectId>>,
+    /// What the refs are that are wanted by name; their ids are among the wants.
+    refs: Vec<(RefName, ObjectId)>,
     arguments: Box<FetchArguments>,
     /// What both sides have, once that is known.
     common: Vec<ObjectId>,
 }
 
 impl Fetch {
+    /// The refs that are wanted by name are these.
+    pub(super) fn named(mut self, ids: &[Option<ObjectId>], talk: &mut Talk) -> Result<Phase, ServerError> {
+        let names = std::mem::take(&mut self.arguments.want_refs);
+        if ids.len() != names.len() {
+            return Err(ServerError::MismatchedAnswer);
+        }
+        let mut wants = self.wants.to_vec();
+        for (name, id) in names.into_iter().zip(ids) {
+            let Some(id) = *id else { return Err(ServerError::UnknownRef(shown(name.as_bytes()))) };
+            if self.arguments.seen.insert(id) {
+                wants.push(id);
+            }
+            self.refs.push((name, id));
+        }
+        self.wants = Arc::new(wants);
+        Ok(self.grant(talk))
+    }
+
+    /// Asks whether the wants are granted.
+    fn grant(mut self, talk: &mut Talk) -> Phase {
+        self.arguments.seen = BTreeSet::new();
+        let filter = self.arguments.scope.filter.clone();
+        let wants = self.wants.to_vec();
+        talk.ask(Question::Wants(WantsQuery { wants, policy: WantPolicy::Any, filter }));
+        Phase::Fetch(self)
+    }
+
     pub(super) fn granted(self, verdict: Wants, talk: &mut Talk) -> Result<Phase, ServerError> {
         match verdict {
             Wants::NotOurRef(id) => Err(ServerError::NotOurRef(id)),
@@ -151,6 +210,13 @@ impl Fetch {
     }
 
     fn pack(self, update: ShallowUpdate, talk: &mut Talk) -> Phase {
+        if !self.refs.is_empty() {
+            talk.out.line(&[b"wanted-refs"]);
+            for (name, id) in &self.refs {
+                talk.out.line(&[id.to_hex().as_bytes(), b" ", name.as_bytes()]);
+            }
+            talk.out.delim();
+        }
         talk.out.line(&[b"packfile"]);
         let request = PackRequest {
             wants: Arc::try_unwrap(self.wants).unwrap_or_else(|wants| (*wants).clone()),

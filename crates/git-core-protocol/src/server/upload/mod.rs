@@ -283,6 +283,7 @@ impl Phase {
             (Phase::Granting(lines), Answer::Wants(verdict)) => lines.granted(verdict, talk),
             (Phase::Bounding(lines), Answer::Shallow(update)) => Ok(lines.bounded(update, talk)),
             (Phase::Haves(negotiation), Answer::Haves(haves)) => negotiation.answered(haves, talk),
+            (Phase::Fetch(fetch), Answer::WantRefs(ids)) => fetch.named(&ids, talk),
             (Phase::Fetch(fetch), Answer::Wants(verdict)) => fetch.granted(verdict, talk),
             (Phase::Fetch(fetch), Answer::Haves(haves)) => fetch.answered(haves, talk),
             (Phase::Fetch(fetch), Answer::Shallow(update)) => Ok(fetch.bounded(update, talk)),
@@ -340,9 +341,11 @@ impl Talk {
             false => list.add("ls-refs"),
         };
         let mut fetch = "shallow wait-for-done".to_owned();
-        for (offered, name) in
-            [(self.options.filter, " filter"), (self.options.sideband_all, " sideband-all")]
-        {
+        for (offered, name) in [
+            (self.options.filter, " filter"),
+            (self.options.ref_in_want, " ref-in-want"),
+            (self.options.sideband_all, " sideband-all"),
+        ] {
             if offered {
                 fetch.push_str(name);
             }

@@ -14,8 +14,10 @@ use git_core_ref::RefName;
 use git_core_ref::refspec::FetchSource;
 use git_core_store::walk::{self, Haves};
 use git_core_store::{PackOptions, Quarantine, Snapshot, revision};
-use git_core_transport::client::{Ack, AdvertisedRef, FetchOptions as WireOptions, GraphWalker, fetch_parts};
-use std::collections::HashSet;
+use git_core_transport::client::{
+    Ack, AdvertisedRef, FetchOptions as WireOptions, GraphWalker, WantedRef, fetch_parts,
+};
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -52,12 +54,6 @@ pub(super) struct Wanted {
     pub(super) mark: Mark,
 }
 
-/// What came.
-struct Came {
-    objects: u64,
-    pack: Option<ObjectId>,
-}
-
 impl Run<'_> {
     /// Does all of it.
     pub(super) fn fetch(
@@ -77,7 +73,8 @@ impl Run<'_> {
             self.spare_work_trees(&wanted)?;
         }
 
-        let ids: HashSet<ObjectId> = wanted.iter().map(|one| one.id).collect();
+        let mut advertised = advertised;
+        let mut ids: HashSet<ObjectId> = wanted.iter().map(|one| one.id).collect();
         let (mut objects, mut pack) = (None, None);
         let mut quarantine = None;
         // Another depth concerns what is here as well.
@@ -87,11 +84,14 @@ impl Run<'_> {
         let filter_ignored = self.filter.is_some() && !peer.can_filter();
         let mut cut = HashSet::new();
         if !missing.is_empty() {
-            let (mut received, came, shallow) =
-                self.receive(peer, &missing, &wanted, &advertised, plan.follows_tags)?;
-            cut = self.bound(&mut *received, &shallow, &ids)?;
+            let mut came = self.receive(peer, &missing, &wanted, &advertised, plan.follows_tags)?;
+            if !came.wanted_refs.is_empty() {
+                rename(&came.wanted_refs, &mut wanted, &mut advertised);
+                ids = wanted.iter().map(|one| one.id).collect();
+            }
+            cut = self.bound(&mut *came.quarantine, &came.shallow, &ids)?;
             (objects, pack) = (Some(came.objects), came.pack);
-            quarantine = Some(received);
+            quarantine = Some(came.quarantine);
         } else {
             peer.hang_up();
         }
@@ -223,7 +223,7 @@ impl Run<'_> {
         wanted: &[Wanted],
         advertised: &[AdvertisedRef],
         follows_tags: bool,
-    ) -> Result<(Box<dyn Quarantine>, Came, ShallowUpdate), RemoteError> {
+    ) -> Result<Came, RemoteError> {
         let mut pack = PackOptions::default();
         pack.unpack_below = self.options.unpack_below;
         if self.options.keep_pack != KeepPack::IfLarge {
@@ -239,9 +239,9 @@ impl Run<'_> {
         }
         let mut connection = match peer {
             Peer::Bundle(bundle) => {
-                let (received, count) = bundle.receive(self.repository, &pack, self.cx)?;
-                let came = Came { objects: count, pack: None };
-                return Ok((received, came, ShallowUpdate::default()));
+                let (quarantine, objects) = bundle.receive(self.repository, &pack, self.cx)?;
+                let (shallow, wanted_refs) = (ShallowUpdate::default(), Vec::new());
+                return Ok(Came { quarantine, objects, pack: None, shallow, wanted_refs });
             }
             Peer::Server(connection) => connection,
         };
@@ -264,8 +264,17 @@ impl Run<'_> {
         let mut quarantine = self.repository.storage().receive(&self.snapshot)?;
         quarantine.begin_pack(&pack)?;
 
-        let wants: Vec<_> = wanted.iter().map(|one| one.id).filter(|id| ids.contains(id)).collect();
+        let by_name = connection.advertisement().takes_want_refs();
+        let asked = wanted.iter().filter(|one| ids.contains(&one.id));
+        let (named, wants): (Vec<_>, Vec<_>) =
+            asked.partition(|one| by_name && matches!(one.source, FetchSource::Ref(_)));
+        let wants: Vec<_> = wants.iter().map(|one| one.id).collect();
         let mut options = WireOptions::default();
+        if !named.is_empty() {
+            let names: HashSet<&RefName> = named.iter().filter_map(|one| one.source.name()).collect();
+            let in_order = advertised.iter().map(|one| &one.name).filter(|name| names.contains(name));
+            options.want_refs = in_order.cloned().collect();
+        }
         options.progress = self.cx.has_progress();
         options.include_tag = follows_tags;
         options.server_options.clone_from(&self.options.server_options);
@@ -281,14 +290,14 @@ impl Run<'_> {
             }
             Ok(())
         };
-        let (shallow, parts) =
-            fetch_parts(&mut connection, wants, &options, &mut Walker(haves), &mut sink, cx)?;
+        let fetched = fetch_parts(&mut connection, wants, &options, &mut Walker(haves), &mut sink, cx)?;
         let received = quarantine.finish_pack(cx)?;
-        for part in &parts {
+        for part in &fetched.parts {
             uris::receive(part, &options.uri_protocols, &pack, &mut *quarantine, cx)?;
         }
-        let came = Came { objects: received.objects, pack: Some(received.checksum) };
-        Ok((quarantine, came, shallow))
+        let (shallow, wanted_refs) = (fetched.shallow, fetched.wanted_refs);
+        let (objects, pack) = (received.objects, Some(received.checksum));
+        Ok(Came { quarantine, objects, pack, shallow, wanted_refs })
     }
 
     /// Lets the history here end where it is to, and gives what cannot be taken since its history ends where only
@@ -350,6 +359,35 @@ impl Run<'_> {
         match walk::check_received(view, &*self.snapshot, &tips, known, self.cx) {
             Err(ReadError::Missing { id }) => Err(RemoteError::Incomplete { id }),
             result => Ok(result?),
+        }
+    }
+}
+
+/// What has come.
+struct Came {
+    quarantine: Box<dyn Quarantine>,
+    objects: u64,
+    /// What the pack is named by, where it came as one.
+    pack: Option<ObjectId>,
+    /// What changes about where the history ends.
+    shallow: ShallowUpdate,
+    /// What the refs are that were wanted by name.
+    wanted_refs: Vec<WantedRef>,
+}
+
+/// Refs may have moved since they were listed: what counts is what was sent for them.
+fn rename(told: &[WantedRef], wanted: &mut [Wanted], advertised: &mut [AdvertisedRef]) {
+    let told: HashMap<&RefName, ObjectId> = told.iter().map(|one| (&one.name, one.id)).collect();
+    for one in wanted {
+        if let Some(id) = one.source.name().and_then(|name| told.get(name)) {
+            one.id = *id;
+        }
+    }
+    for one in advertised {
+        if let Some(id) = told.get(&one.name).filter(|id| one.id != Some(**id)) {
+            // What a moved tag leads to was not told.
+            one.id = Some(*id);
+            one.peeled = None;
         }
     }
 }
