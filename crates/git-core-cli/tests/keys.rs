@@ -503,6 +503,71 @@ fn uploadpack_allow_ref_in_want_has_refs_wanted_by_name() {
 }
 
 #[test]
+fn push_negotiate_sends_less() {
+    for format in FORMATS {
+        let world = World::new(format);
+        let (top, remote, work) = (world.top(), world.remote(), world.top().join("work"));
+        for n in 0..20 {
+            git(&remote, &["commit", "-q", "--allow-empty", "-m", &format!("more {n}")]);
+        }
+        let old = git(&remote, &["rev-parse", "main"]);
+        git(&top, &["clone", "-q", "remote", "work"]);
+        git(&work, &["commit", "-q", "--allow-empty", "-m", "ours"]);
+        // The remote has gone on: no ref of it shows what is here.
+        git(&remote, &["commit", "-q", "--allow-empty", "-m", "theirs"]);
+        for tag in ["t1", "t2", "t3"] {
+            git(&remote, &["tag", "-d", tag]);
+        }
+        git(&remote, &["config", "receive.unpackLimit", "1"]);
+        let packs = |dir: &Path| {
+            let entries = std::fs::read_dir(dir.join(".git/objects/pack")).unwrap();
+            let paths = entries.map(|entry| entry.unwrap().path());
+            paths.filter(|path| path.extension().is_some_and(|end| end == "idx")).collect::<Vec<_>>()
+        };
+        let before = packs(&remote);
+        let (ssh, local) = (world.url(), remote.to_str().unwrap().to_owned());
+        // What comes of a push: how many objects, and what is said.
+        let push = |client: Program, settings: &[&str], url: &str| {
+            let mut run = command(client, &work);
+            run.env("GIT_SSH_COMMAND", top.join("ssh")).env("GIT_SSH_VARIANT", "ssh").stdin(Stdio::null());
+            for setting in settings {
+                run.args(["-c", setting]);
+            }
+            let output = run.args(["push", "-q", url, "HEAD:refs/heads/new"]).output().unwrap();
+            assert!(output.status.success(), "{client:?} {settings:?} {output:?}");
+            let came: Vec<_> = packs(&remote).into_iter().filter(|path| !before.contains(path)).collect();
+            assert_eq!(came.len(), 1, "{client:?} {settings:?}");
+            let listed = git(&remote, &["verify-pack", "-v", came[0].to_str().unwrap()]);
+            let objects = listed.lines().filter(|line| line.contains(" commit ")).count();
+            git(&remote, &["update-ref", "-d", "refs/heads/new"]);
+            for path in packs(&remote).iter().filter(|path| !before.contains(path)) {
+                for end in ["idx", "pack", "rev"] {
+                    let _ = std::fs::remove_file(path.with_extension(end));
+                }
+            }
+            (objects, String::from_utf8(output.stderr).unwrap())
+        };
+        let on = "push.negotiate=true";
+        for url in [&ssh, &local] {
+            for client in PROGRAMS {
+                let (objects, said) = push(client, &[], url);
+                assert!(objects > 20, "{client:?} {url} {objects} {said}");
+                assert_eq!(push(client, &[on], url), (1, String::new()), "{client:?} {url}");
+            }
+        }
+        // A server that cannot be asked: the push goes on.
+        for client in PROGRAMS {
+            let (objects, said) = push(client, &[on, "protocol.version=0"], &ssh);
+            assert!(objects > 20, "{client:?} {objects}");
+            assert!(said.contains("warning: --negotiate-only requires protocol v2\n"), "{client:?} {said}");
+            let failed = "warning: push negotiation failed; proceeding anyway with push\n";
+            assert!(said.ends_with(failed), "{client:?} {said}");
+        }
+        assert_eq!(git(&remote, &["rev-parse", "main~1"]), old);
+    }
+}
+
+#[test]
 fn fetch_uri_protocols_has_parts_of_packs_fetched_from_elsewhere() {
     // The server is git's: it leaves blobs out of packs that are to be had elsewhere.
     let world = World::new("sha1");

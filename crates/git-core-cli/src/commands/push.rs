@@ -2,6 +2,7 @@
 //! when nobody says so is found in `push_default`.
 
 use super::Command;
+use super::fetch_options;
 use super::push_default::Here;
 use super::push_options::{Chosen, Selection, read};
 use super::push_table::{Table, advice};
@@ -16,10 +17,12 @@ use git_core::object::ObjectId;
 use git_core::refs::refspec::{Direction, MappingError, PushSource};
 use git_core::refs::{RefName, Refspec};
 use git_core::remote::{
-    Atomic, BeforePush, DryRun, PushOptions, PushStatus, Pushed, PushedRef, Quiet, Remote, RemoteError,
+    Atomic, BeforePush, DryRun, FetchOptions, NegotiatePush, PushOptions, PushStatus, Pushed, PushedRef,
+    Quiet, Remote, RemoteError,
 };
 use git_core::store::config::{EditOptions, edit_file};
 use git_core::store::fs::sys::{Disk, RealDisk};
+use git_core::transport::client::{ClientError, TransportError};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -99,6 +102,34 @@ fn run(globals: &Globals, args: Args) -> Result<ExitCode, Failure> {
     Ok(code)
 }
 
+/// How it is found out what the remote has, if `push.negotiate` says so. git has this done by `git fetch`.
+pub(super) fn negotiating(
+    globals: &Globals,
+    repository: &Repository,
+) -> Result<Option<NegotiatePush>, Failure> {
+    let config = repository.config();
+    if config.bool("push.negotiate")? != Some(true) {
+        return Ok(None);
+    }
+    let mut link = reach::link(globals)?;
+    link.options.observer = crate::trace::packets(globals, "fetch");
+    link.server_observer = crate::trace::packets(globals, "upload-pack");
+    let mut options = FetchOptions::default();
+    options.negotiator = fetch_options::negotiator(config)?;
+    Ok(Some(NegotiatePush::new(link, options, |error| {
+        match error {
+            RemoteError::Transport(TransportError::Protocol(ClientError::Unsupported("wait-for-done"))) => {
+                eprintln!("warning: server does not support wait-for-done");
+            }
+            RemoteError::Transport(TransportError::Protocol(ClientError::Unsupported(_))) => {
+                eprintln!("warning: --negotiate-only requires protocol v2");
+            }
+            other => eprintln!("fatal: {other}"),
+        }
+        eprintln!("warning: push negotiation failed; proceeding anyway with push");
+    })))
+}
+
 /// Pushes to one address; whether all of it went well.
 fn push_to(
     globals: &Globals,
@@ -117,6 +148,9 @@ fn push_to(
     if let Some(program) = &chosen.receive_pack {
         link.options.receive_pack.clone_from(program);
     }
+    let mut options = options.clone();
+    options.negotiate = negotiating(globals, repository)?;
+    let options = &options;
     let cx = reach::context_with_messages(progress::wanted(chosen.progress, chosen.quiet));
     let failed = || eprintln!("error: failed to push some refs to '{url}'");
     let pushed = match remote.push(options, link, &cx) {

@@ -1,7 +1,7 @@
 //! `send-pack`: the push below `push`, without its configuration.
 
 use super::Command;
-use super::push::{blocked, check_place, unmatched, unsupported};
+use super::push::{blocked, check_place, negotiating, unmatched, unsupported};
 use super::push_table::Table;
 use super::signing::{self, Signed};
 use crate::args::{Arg, Args, bytes};
@@ -140,6 +140,7 @@ fn run(globals: &Globals, mut args: Args) -> Result<ExitCode, Failure> {
         }
     };
     let cx = reach::context_with_messages(progress::wanted(asked, quiet));
+    options.negotiate = negotiating(globals, &repository)?;
     let pushed = match remote.push(&options, link, &cx) {
         Ok(pushed) => pushed,
         Err(RemoteError::Mapping(error)) => {

@@ -23,7 +23,8 @@ pub use fetch_head::FetchHeadEntry;
 pub(crate) use promised::fetch_promised;
 pub use push::{
     Absent, Atomic, BeforePush, CertificateSigner, DryRun, FollowTags, Force, IfIncludes, Lease, LeaseAll,
-    LeaseValue, Leases, Otherwise, PushOptions, PushStatus, Pushed, PushedRef, Quiet, SignPush,
+    LeaseValue, Leases, NegotiatePush, Otherwise, PushOptions, PushStatus, Pushed, PushedRef, Quiet,
+    SignPush,
 };
 pub use tags::Tags;
 

@@ -2,10 +2,12 @@
 
 mod certify;
 mod lease;
+mod negotiate;
 mod plan;
 
 pub use certify::{CertificateSigner, SignPush};
 pub use lease::{IfIncludes, Lease, LeaseAll, LeaseValue, Leases};
+pub use negotiate::NegotiatePush;
 
 use super::{Link, Remote, RemoteError};
 use crate::send::PackFeed;
@@ -67,6 +69,8 @@ pub struct PushOptions {
     pub sign: SignPush,
     /// Is shown what is about to happen, and may refuse it.
     pub before: Option<BeforePush>,
+    /// How it is found out what the remote has beside what its refs show, if it is.
+    pub negotiate: Option<NegotiatePush>,
 }
 
 /// What happens to refs of the remote that the refspecs cover and that are not here.
@@ -239,6 +243,7 @@ impl Remote {
             connection.hang_up();
             return Err(RemoteError::Declined);
         }
+        let common = options.negotiate.as_ref().map(|how| how.common(self, &refs, cx)).unwrap_or_default();
         let commands: Vec<Command> = refs
             .iter()
             .filter(|one| one.status == PushStatus::Unreported)
@@ -264,7 +269,7 @@ impl Remote {
         let ofs_delta = server.capabilities.has("ofs-delta");
         let mut feed = None;
         if commands.iter().any(|command| command.new.is_some()) {
-            feed = Some(PackFeed::prepare(snapshot.clone(), &plan.wish(&commands, ofs_delta)?, cx)?);
+            feed = Some(PackFeed::prepare(snapshot.clone(), &plan.wish(&commands, &common, ofs_delta)?, cx)?);
         }
         let mut source = |out: &mut Vec<u8>| match &mut feed {
             Some(feed) => Ok(feed.fill(out, cx)?),

@@ -344,7 +344,18 @@ impl Remote {
         link: Link,
         cx: &Context,
     ) -> Result<Vec<ObjectId>, RemoteError> {
-        let mut connection = link.open(&self.url, Service::UploadPack, cx)?;
+        self.negotiate_at(&self.url, options, link, cx)
+    }
+
+    /// As [`negotiate`](Self::negotiate), with the server at `url`.
+    pub(super) fn negotiate_at(
+        &self,
+        url: &[u8],
+        options: &FetchOptions,
+        link: Link,
+        cx: &Context,
+    ) -> Result<Vec<ObjectId>, RemoteError> {
+        let mut connection = link.open(url, Service::UploadPack, cx)?;
         let snapshot = self.repository.snapshot()?;
         let tips = options.negotiation_tips.clone().unwrap_or_default();
         let haves = Haves::new(snapshot.clone(), snapshot.shallow(), tips, cx)?.by(options.negotiator);

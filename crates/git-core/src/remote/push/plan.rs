@@ -224,11 +224,17 @@ impl Plan<'_> {
         Ok((!self.is_ancestor(old, new)?).then_some(PushStatus::NonFastForward))
     }
 
-    /// The pack that the commands need, over what the remote has.
-    pub(super) fn wish(&self, commands: &[Command], ofs_delta: bool) -> Result<PackWish, ReadError> {
+    /// The pack that the commands need, over what the remote has: its refs, and what is known to be `common`.
+    pub(super) fn wish(
+        &self,
+        commands: &[Command],
+        common: &[ObjectId],
+        ofs_delta: bool,
+    ) -> Result<PackWish, ReadError> {
         let wants = commands.iter().filter_map(|command| command.new).collect();
         let mut haves = Vec::new();
-        for id in self.server.refs.iter().filter_map(|one| one.id).chain(self.server.haves.iter().copied()) {
+        let shown = self.server.refs.iter().filter_map(|one| one.id);
+        for id in shown.chain(self.server.haves.iter().copied()).chain(common.iter().copied()) {
             if self.snapshot.contains(&id)? {
                 haves.push(id);
             }
