@@ -101,8 +101,8 @@ pub(crate) fn find_in_all(
 ) -> Result<Option<HasObject>, Failure> {
     let snapshot = repository.snapshot()?;
     let roots = git_core::store::maintenance::roots(crate::repo::on_disk(repository)?, &*snapshot, cx)?;
-    let mut query = Query::default();
-    query.include = roots.refs.into_iter().chain(roots.reflogs).collect();
+    let include = roots.refs.into_iter().chain(roots.reflogs).collect();
+    let query = Query { include, ..Query::default() };
     find(globals, repository, &*snapshot, &query, cx)
 }
 

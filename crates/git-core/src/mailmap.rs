@@ -85,8 +85,11 @@ impl Mailmap {
     }
 }
 
+/// The name, if there is one, the address, and what follows.
+type Person<'a> = (Option<&'a [u8]>, &'a [u8], &'a [u8]);
+
 /// Takes `Name <address>` from the beginning: the name if there is one, the address, and what follows.
-fn person(text: &[u8]) -> Option<(Option<&[u8]>, &[u8], &[u8])> {
+fn person(text: &[u8]) -> Option<Person<'_>> {
     let open = text.find_byte(b'<')?;
     let close = open + text[open..].find_byte(b'>')?;
     let name = text[..open].trim_ascii();
