@@ -11,7 +11,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// The steps, in their order.
-const STEPS: [&str; 13] = [
+const STEPS: [&str; 14] = [
     "git",
     "fmt",
     "clippy",
@@ -21,6 +21,7 @@ const STEPS: [&str; 13] = [
     "doc",
     "wasm",
     "interop",
+    "other clients",
     "fuzz",
     "benches build",
     "dependencies",
